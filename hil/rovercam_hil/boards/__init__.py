@@ -1,0 +1,1 @@
+"""Boards behind one interface: the emulated Pico, a real board."""

