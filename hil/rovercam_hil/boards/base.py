@@ -61,5 +61,5 @@ class Board(ABC):
     def run(self, seconds: float) -> None:
         """Let the board run for so long."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most boards hold nothing
         """Let go of files and ports. The board is not usable afterwards."""

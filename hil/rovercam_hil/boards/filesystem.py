@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from littlefs import LittleFS, UserContext
-
 from rovercam import places
+
 from rovercam_hil.boards.base import BoardError
 
 BLOCK = 4096

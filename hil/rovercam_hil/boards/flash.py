@@ -3,7 +3,7 @@
 ``rp2040py`` applies flash commands at once. Here the two flash-writing functions of the RP2040's boot ROM
 (``_flash_range_erase`` and ``_flash_range_program``, found through the ROM's own function table, RP2040 data sheet
 2.8.3.1) begin with a break point instead of their first instruction. The break point brings us the registers r0-r3 with
-the function's arguments, in the state MicroPython calls them in: from RAM, interrupts disabled, XIP off. We then do what
+the function's arguments, in the state MicroPython calls them in: from RAM, interrupts disabled, XIP off. We then do as
 the chip does - one erase or page program after the other, each taking its typical time - while the core stands still
 and takes no interrupt, and return to the caller. Everything beside the core goes on meanwhile: bytes arrive in the
 UART's FIFO and overrun it, DMA and timers run. All other flash commands (status, identification) stay with rp2040py.
@@ -122,7 +122,7 @@ class FlashChip:
         r[15] = r[14] & ~1  # bx lr
 
     def _erase(self, offset: int, count: int, block_size: int) -> None:
-        # The ROM takes the large erase where a whole aligned block is left to do, else sector by sector (its 2.8.3.1.3).
+        # The ROM takes the large erase where a whole aligned block is left, else sector by sector (2.8.3.1.3).
         end = offset + count
         while offset < end:
             size = BLOCK if block_size == BLOCK and offset % BLOCK == 0 and end - offset >= BLOCK else SECTOR

@@ -17,6 +17,7 @@ import zipfile
 from pathlib import Path
 
 from rovercam import places
+
 from rovercam_hil.boards.base import BoardError
 
 NAME = "rpi-pico-w-20251209-v1.27.0.uf2"

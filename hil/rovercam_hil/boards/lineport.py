@@ -86,7 +86,7 @@ class UartPort:
         self._alarm.schedule(max(0.0, (due - self.board.time) * 1e9))
 
     def _feed(self) -> None:
-        data, times = self._in[0]
+        data = self._in[0][0]
         uart = self._uart
         if uart.rx_fifo.full:
             self.overruns += 1
@@ -117,7 +117,7 @@ class UartPort:
 
 
 class UsbPort:
-    """The USB serial port as the line. There is no baud rate; the host polls every frame (1 ms), up to 19 packets of 64."""
+    """The USB serial port as the line: no baud rate, and flow control, so nothing overruns."""
 
     def __init__(self, board: EmulatedPico) -> None:
         self.board = board

@@ -1,8 +1,8 @@
 """The emulated Pico: stock MicroPython on an emulated RP2040 with our device models on its pins.
 
 All emulation happens inside :meth:`EmulatedPico.run`, on the caller's thread; device callbacks run there too. Time is
-virtual: an idle chip costs nearly nothing, a busy one about as much as the real chip. A slice of ``run`` ends by an alarm
-on the chip's clock, so it is exact to one instruction and the same every time.
+virtual: an idle chip costs nearly nothing, a busy one about as much as the real chip. A slice of ``run`` ends by an
+alarm on the chip's clock, so it is exact to one instruction and the same every time.
 """
 
 from __future__ import annotations
@@ -247,12 +247,12 @@ class EmulatedPico(Board):
             self._cut_pending = False
 
     def run_until(self, condition: Callable[[], bool], timeout: float = 10.0, slice_s: float = 1e-3) -> None:
-        """Run until ``condition()``, looked at every ``slice_s`` seconds of board time; BoardTimeout after ``timeout``."""
+        """Run until ``condition()``, looked at every ``slice_s`` of board time; BoardTimeout after ``timeout``."""
         deadline = self.time + timeout
         while not condition():
             if self.time >= deadline:
                 tail = bytes(self.repl_log[-400:]).decode(errors="replace")
-                raise BoardTimeout(f"{self.name}: not reached within {timeout} s of board time; REPL ended with:\n{tail}")
+                raise BoardTimeout(f"{self.name}: not within {timeout} s of board time; the REPL ended with:\n{tail}")
             self.run(slice_s)
 
     # -- line --------------------------------------------------------------------------------------------------------
