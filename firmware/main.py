@@ -1,1 +1,10 @@
-"""Makes the Board, runs the app."""
+"""Starts the camera unit, unless the strap pin (boot.py) asks for MicroPython's prompt."""
+
+if not STRAPPED:  # noqa: F821 - boot.py runs in the same namespace
+    import sys
+
+    SLOT = "/a"
+    sys.path.insert(0, SLOT)
+    from rover.app import main
+
+    main(SLOT)

@@ -1,0 +1,383 @@
+"""Wires a Board to link and services, and runs the tasks.
+
+receive   line → uplink (TC frames, authentication, FARM-1) → commander or file transfer
+transmit  downlink (live packets first, then files) → line
+housekeeping, commander, files (timers of file transfers), health; each restarted, with an event, if it fails.
+"""
+
+import asyncio
+import gc
+import io
+import os
+import sys
+import time
+
+from micropython import const
+
+from rover import dictionary as d
+from rover.arena import Arena
+from rover.clock import Clock
+from rover.commander import Commander
+from rover.link.downlink import Downlink
+from rover.link.uplink import Uplink
+from rover.pool import Pool, Table
+from rover.pus import Pus
+from rover.services.cfdp import Cfdp
+from rover.services.events import Events
+from rover.services.housekeeping import Housekeeping
+from rover.services.parameters import Parameters
+from rover.store import Store
+
+_RX = const(512)
+_BOOT_FILE = "/t/boot"
+_TRACE_FILE = "/t/exception"
+_LARGEST_EVERY = const(12)  # housekeeping samples between two searches for the largest free block
+
+
+class App:
+    """config: the contents of /config.json; key: 32 bytes, or None for the insecure bench mode."""
+
+    def __init__(self, board, config, key, folder):
+        self.board = board
+        self.arena = Arena()
+        for path in ("/p", "/t"):
+            try:
+                os.mkdir(path)
+            except OSError:
+                pass
+        unit = config.get("unit", 1)
+        apid = d.APID_BASE + d.APID_PER_UNIT * unit
+        scid = d.UNIT_SCID_BASE + unit
+        self.pool = Pool()
+        self.table = Table(folder + "/rover/dictionary.bin")
+        self.clock = Clock()
+        self.downlink = Downlink(scid, config.get("profile", 0))
+        self.pus = Pus(apid, self.clock, self.downlink.send)
+        self.events = Events(self)
+        self.parameters = Parameters(self)
+        self.housekeeping = Housekeeping(self)
+        self.store = Store(self)
+        self.commander = Commander(self)
+        self.uplink = Uplink(scid, key, self._on_packet)
+        self.cfdp = Cfdp(unit, "/t", apid + d.APID_CFDP, self._on_transfer)
+        self.downlink.bulk = self.cfdp
+        self.downlink.set_clcw(self.uplink.clcw)
+        self._apid = apid
+        self._pus_apid = apid + d.APID_PUS
+        self._tasks = []
+        self._restart = None
+        self._samples = 0
+        self._last_heard = time.ticks_ms()
+        self._robust = True
+        self._loop_delay = 0
+        self._wake = asyncio.Event()
+        self._end = asyncio.Event()
+        self.parameters.load()
+        self.housekeeping.load()
+        self.store.load()
+        p = self.pool
+        p.set(d.P_BOOT_COUNT, self._count_boot())
+        p.set(d.P_RESET_CAUSE, board.reset_cause())
+        p.set(d.P_ROLE, 1 if config.get("role") == "remote" else 0)
+        p.set(d.P_DICTIONARY_HASH, self.table.hash)
+        p.set(d.P_LINK_INSECURE, key is None)
+        p.set(d.P_HEAP_MINIMUM, 0xFFFFFFFF)
+        self.apply_parameters()
+        self.check_heap()
+
+    def _count_boot(self):
+        try:
+            with open(_BOOT_FILE, "rb") as f:
+                b = f.read(2)
+            count = (b[0] << 8 | b[1]) + 1 & 0xFFFF
+        except (OSError, IndexError):
+            count = 1
+        with open(_BOOT_FILE, "wb") as f:
+            f.write(bytes((count >> 8, count & 255)))
+        return count
+
+    # ---------------------------------------------------------------- what services ask for
+
+    def apply_parameters(self):
+        self.clock.drift_ppb = self.pool.get(d.P_CLOCK_DRIFT)
+
+    def record(self, error, task):
+        """An exception that a task did not expect: traceback to flash, event, counter."""
+        text = io.StringIO()
+        sys.print_exception(error, text)
+        try:
+            with open(_TRACE_FILE, "w") as f:
+                f.write(task + "\n" + text.getvalue())
+        except OSError:
+            pass
+        self.pool.add(d.P_ERRORS)
+        self.events.report(d.E_TASK_FAILED, "s", task, repr(error))
+
+    def check_heap(self):
+        """Collect, and keep the least free heap seen; activities call it where they hold the most."""
+        gc.collect()
+        free = gc.mem_free()
+        p = self.pool
+        p.set(d.P_HEAP_FREE, free)
+        if free < p.get(d.P_HEAP_MINIMUM):
+            p.set(d.P_HEAP_MINIMUM, free)
+
+    def sample(self):
+        """Bring the pool up to date: sensors, heap, counters."""
+        p = self.pool
+        board = self.board
+        self.check_heap()
+        if self._samples % _LARGEST_EVERY == 0:
+            p.set(d.P_HEAP_LARGEST, largest_block(p.get(d.P_HEAP_FREE)))
+            p.set(d.P_FLASH_FREE, max(0, self.store.free()) >> 10)
+        self._samples += 1
+        self.clock.update()
+        p.set(d.P_UPTIME, self.clock.uptime)
+        p.set(d.P_TIME_STATUS, self.clock.synchronised)
+        p.set(d.P_ARENA_OWNER, self.arena.owner)
+        p.set(d.P_EVENTS_DROPPED, self.pus.dropped)
+        p.set(d.P_LOOP_DELAY_MAX, self._loop_delay)
+        self._loop_delay = 0
+        p.set(d.P_CHIP_TEMPERATURE, board.chip_temperature())
+        self._sense()
+        down = self.downlink
+        up = self.uplink
+        p.set(d.P_FRAMES_SENT, down.frames)
+        p.set(d.P_LINE_PROFILE, down.profile)
+        p.set(d.P_UPLINK_BYTES, up.bytes)
+        p.set(d.P_UPLINK_FRAMES, up.accepted)
+        p.set(d.P_UPLINK_CORRECTED, up.corrected)
+        p.set(d.P_UPLINK_REJECTED, up.rejected)
+        p.set(d.P_UPLINK_UNAUTHENTICATED, up.unauthenticated)
+        p.set(d.P_UPLINK_REPLAYED, up.replayed)
+        p.set(d.P_UPLINK_FLOOR, up.floor)
+        p.set(d.P_UPLINK_CONTROL_IGNORED, up.control_ignored)
+        p.set(d.P_TRANSFERS_ACTIVE, self.cfdp.active)
+        p.set(d.P_BULK_QUEUE, self.cfdp.pending)
+        p.set(d.P_SEGMENTS_RESENT, self.cfdp.resent)
+
+    def _sense(self):
+        """One reading of every sensor; a silent one is named once in an event and asked again every time."""
+        p = self.pool
+        board = self.board
+        present = p.get(d.P_SENSORS_PRESENT)
+        now = present & 1
+        for bit, name in ((2, "weather"), (4, "power"), (8, "attitude")):
+            sensor = getattr(board, name)
+            if sensor is None:
+                continue
+            try:
+                sensor.read()
+                now |= bit
+            except OSError:
+                if present & bit:
+                    p.add(d.P_SENSOR_ERRORS)
+            if (now ^ present) & bit:
+                self.events.report(d.E_SENSOR_BACK if now & bit else d.E_SENSOR_FAILED, ">B", bit)
+        p.set(d.P_SENSORS_PRESENT, now)
+        w = board.weather
+        ok = now & 2
+        p.set(d.P_AIR_TEMPERATURE, w.temperature if ok else -32768)
+        p.set(d.P_AIR_PRESSURE, w.pressure if ok else 0)
+        p.set(d.P_AIR_HUMIDITY, w.humidity if ok else 0)
+        s = board.power
+        ok = now & 4
+        p.set(d.P_BUS_VOLTAGE, s.voltage if ok else 0)
+        p.set(d.P_BUS_CURRENT, s.current if ok else 0)
+        p.set(d.P_BUS_POWER, s.voltage * s.current // 1000 if ok else 0)
+        if now & 8:
+            a = board.attitude
+            for i, code in enumerate((d.P_ACCELERATION_X, d.P_ACCELERATION_Y, d.P_ACCELERATION_Z)):
+                p.set(code, a.acceleration[i])
+            for i, code in enumerate((d.P_ROTATION_X, d.P_ROTATION_Y, d.P_ROTATION_Z)):
+                p.set(code, a.rotation[i])
+
+    async def room_for_report(self):
+        """Wait until the live queue has room for a long report."""
+        while self.downlink.vc0_free < 420:
+            await asyncio.sleep_ms(20)
+
+    def send_file(self, path, priority, cls=2, repair=0, name=None):
+        """Queue a file for downlink; returns the transaction number."""
+        number = self.cfdp.put(path, name or path, priority=priority, cls=cls, repair_percent=repair)
+        self._wake.set()
+        return number
+
+    def send_product(self, number, priority, last_layer=15):
+        """Queue a product: its entry, then its layers, each one step less urgent."""
+        record = self.store.read(number)
+        if record is None:
+            return False
+        self.store.change(number, state=d.PRODUCT_STATE_QUEUED, priority=priority)
+        self.send_file(self.store.path(number, "m"), priority)
+        for layer in range(min(record[7], last_layer + 1)):
+            self.send_file(self.store.path(number, layer), min(9, priority + layer))
+        return True
+
+    def cancel_product(self, number):
+        """Cancel transfers of a product's files."""
+        prefix = "%s%04d." % ("/p/", number)
+        self.cfdp.cancel_path(prefix)
+
+    def set_profile(self, number, by_itself):
+        if number != self.downlink.profile:
+            self.downlink.set_profile(number)
+            self.events.report(d.E_PROFILE_CHANGED, ">BB", number, by_itself)
+        self._robust = by_itself
+
+    def stop(self, restart=False):
+        """End run(): to MicroPython's prompt, or with a restart of the chip."""
+        self._restart = restart
+        self._end.set()
+
+    # ---------------------------------------------------------------- link
+
+    def _on_packet(self, packet, bypass):
+        apid = (packet[0] << 8 | packet[1]) & 0x7FF
+        if apid == self._pus_apid:
+            self.commander.on_packet(packet, bypass)
+        elif apid == self._apid + d.APID_CFDP:
+            self.cfdp.pdu_in(packet[6:])
+            self._wake.set()
+
+    def _on_transfer(self, kind, number, value=None):
+        """Events of file transfers: kind is "finished" (value = condition) or "received" (value = path)."""
+        if kind == "received":
+            try:
+                size = os.stat(value)[6]
+            except OSError:
+                size = 0
+            path = value.encode()
+            self.events.report(d.E_FILE_RECEIVED, ">B%dsI" % len(path), len(path), path, size)
+        elif kind == "finished":
+            self.events.report(d.E_TRANSFER_FINISHED, ">HB", number, value)
+            path = self.cfdp.path(number)
+            if value == 0 and path and path.startswith("/p/"):
+                self._layer_down(path)
+
+    def _layer_down(self, path):
+        number = int(path[3:7])
+        record = self.store.read(number)
+        if record and path.endswith("." + str(record[7] - 1)):
+            self.store.change(number, state=d.PRODUCT_STATE_DOWN)
+
+    async def _receive(self):
+        line = self.board.line
+        buf = bytearray(_RX)
+        while True:
+            await line.wait_input()
+            await asyncio.sleep_ms(4)  # gather: one wake-up per byte would cost more than the byte
+            while True:
+                n = line.readinto(buf)
+                if not n:
+                    break
+                self.uplink.feed(buf, n)
+                self._last_heard = time.ticks_ms()
+                self._wake.set()
+            if self._restart is not None:
+                return
+
+    async def _transmit(self):
+        line = self.board.line
+        down = self.downlink
+        last = time.ticks_ms()
+        while True:
+            frame = down.next_frame()
+            if frame is None:
+                now = time.ticks_ms()
+                if time.ticks_diff(now, last) >= self.pool.get(d.P_KEEP_ALIVE_PERIOD) * 1000:
+                    frame = down.next_frame(True)
+                else:
+                    await asyncio.sleep_ms(20)
+                    continue
+            at = 0
+            n = len(frame)
+            while at < n:
+                sent = line.write(frame[at:])
+                at += sent
+                if at < n:
+                    await asyncio.sleep_ms(10)
+            last = time.ticks_ms()
+            await asyncio.sleep_ms(0)
+
+    async def _files(self):
+        while True:
+            self.cfdp.tick(time.ticks_ms())
+            await asyncio.sleep_ms(250)
+
+    async def _health(self):
+        """Loop delay, watchdog, and the fall-back to the robust profile when the ground is silent."""
+        while True:
+            t = time.ticks_ms()
+            await asyncio.sleep_ms(100)
+            late = time.ticks_diff(time.ticks_ms(), t) - 100
+            if late > self._loop_delay:
+                self._loop_delay = late
+            self.board.feed_watchdog()
+            silent = time.ticks_diff(t, self._last_heard)
+            if not self._robust and silent > self.pool.get(d.P_GROUND_SILENCE) * 1000:
+                self.set_profile(0, True)
+
+    async def _guard(self, name, make):
+        """Run make() for ever; an exception is recorded and the task starts anew."""
+        while self._restart is None:
+            try:
+                await make()
+            except Exception as error:
+                self.record(error, name)
+                await asyncio.sleep_ms(500)
+
+    async def run(self):
+        """Until stop(); returns True when the chip is to restart."""
+        self.events.report(d.E_STARTED, ">HB", self.pool.get(d.P_BOOT_COUNT), self.board.reset_cause())
+        for name, make in (
+            ("receive", self._receive),
+            ("transmit", self._transmit),
+            ("commander", self.commander.run),
+            ("housekeeping", self.housekeeping.run),
+            ("files", self._files),
+            ("health", self._health),
+        ):
+            self._tasks.append(asyncio.create_task(self._guard(name, make)))
+        await self._end.wait()
+        for task in self._tasks:
+            task.cancel()
+        return self._restart
+
+
+def largest_block(limit):
+    """Largest free block of the heap to within 1 KB, found by trying."""
+    low = 0
+    high = limit >> 10
+    while low < high:
+        middle = (low + high + 1) >> 1
+        try:
+            block = bytearray(middle << 10)
+            del block
+            low = middle
+        except MemoryError:
+            high = middle - 1
+    return low << 10
+
+
+def main(folder):
+    """Entry point from /main.py; folder: the slot that holds this firmware. Returns to the prompt when asked to."""
+    import json
+
+    with open("/config.json") as f:
+        config = json.load(f)
+    key = None
+    if not config.get("insecure"):
+        with open("/key.bin", "rb") as f:
+            key = f.read()
+    from rover.board.pico import PicoBoard
+
+    board = PicoBoard(config)
+    app = App(board, config, key, folder)
+    del json, config
+    gc.collect()
+    try:
+        if asyncio.run(app.run()):
+            board.restart()
+    finally:
+        asyncio.new_event_loop()

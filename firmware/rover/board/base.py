@@ -1,0 +1,56 @@
+"""What a board offers. Every board, emulated or real, passes the same contract tests (tests/hil/test_board_contract.py).
+
+A Board is made once, by main.py, from /config.json; importing it touches no hardware.
+"""
+
+
+class Line:
+    """The serial line to the ground: bytes in, bytes out, never blocking."""
+
+    bulk_baud = 115200  # bits per second, 0 = as fast as it goes (USB)
+
+    def write(self, buf):
+        """Take as many bytes as fit now; returns their number (0 = full)."""
+        raise NotImplementedError
+
+    async def wait_input(self):
+        """Return when at least one byte has come."""
+        raise NotImplementedError
+
+    def readinto(self, buf):
+        """Bytes that have come, at most len(buf); returns their number."""
+        raise NotImplementedError
+
+
+class Board:
+    """Attributes that a board sets, None where it has no such thing:
+
+    line: Line; cameras: {dictionary's camera id: Camera}; weather: BME280; power: INA219; attitude: MPU6050;
+    pan, tilt, release: Servo; wheels: Wheels.
+    """
+
+    name = "board"
+    line = None
+    cameras = {}
+    weather = None
+    power = None
+    attitude = None
+    pan = None
+    tilt = None
+    release = None
+    wheels = None
+
+    def chip_temperature(self):
+        """Degrees Celsius × 100 of the microcontroller."""
+        return 0
+
+    def reset_cause(self):
+        """As machine.reset_cause()."""
+        return 0
+
+    def feed_watchdog(self):
+        """Postpone the watchdog's reset; called only when all tasks are alive."""
+
+    def restart(self):
+        """Reset the chip; does not return."""
+        raise NotImplementedError

@@ -1,0 +1,118 @@
+"""Takes telecommand packets, verifies them (ST[01]) and runs them in order, one at a time.
+
+A service module has execute(app, key, args): it returns None when done, a failure code, or a coroutine for work
+that takes long; that runs as an activity beside further commands and reports its own completion.
+"""
+
+import asyncio
+import sys
+
+from micropython import const
+
+from rover import dictionary as d
+
+_QUEUE = const(8)
+_SERVICES = {3: "housekeeping", 5: "events", 8: "functions", 9: "timing", 17: "test", 20: "parameters", 23: "files"}
+
+
+class Failed(Exception):
+    """Raised inside a command or activity: args[0] is the failure code, args[1] its data (optional)."""
+
+
+class Commander:
+    """Queue: at most 8 commands; a further one is dropped and counted (the ground sees no acceptance report)."""
+
+    def __init__(self, app):
+        self.app = app
+        self.dropped = 0
+        self.activities = 0
+        self._queue = []
+        self._wake = asyncio.Event()
+
+    def on_packet(self, packet, bypass=False):
+        """Called by the uplink with each authenticated telecommand packet for our PUS APID."""
+        if len(self._queue) >= _QUEUE:
+            self.dropped += 1
+            return
+        self._queue.append(bytes(packet))
+        self._wake.set()
+
+    async def run(self):
+        while True:
+            while self._queue:
+                self.execute(self._queue.pop(0))
+                await asyncio.sleep_ms(0)
+            self._wake.clear()
+            await self._wake.wait()
+
+    def execute(self, packet):
+        """Verify and run one telecommand packet."""
+        app = self.app
+        pus = app.pus
+        request = packet[:4]
+        if len(packet) < 11 or packet[6] >> 4 != 2:
+            app.pool.add(d.P_COMMANDS_REFUSED)
+            pus.verify(2, request, d.F_WRONG_LENGTH)
+            return
+        ack = packet[6]
+        service = packet[7]
+        subtype = packet[8]
+        data = memoryview(packet)[11:]
+        key = service << 16 | subtype << 8
+        if service == 8 and len(data):
+            key |= data[0]
+            data = data[1:]
+        code, args, two_steps = app.table.decode(key, data)
+        if not code and service not in _SERVICES:
+            code = d.F_UNKNOWN_COMMAND
+        if code:
+            app.pool.add(d.P_COMMANDS_REFUSED)
+            pus.verify(2, request, code, args if isinstance(args, int) else 0)
+            return
+        app.pool.add(d.P_COMMANDS_ACCEPTED)
+        if ack & 1:
+            pus.verify(1, request)
+        try:
+            name = "rover.services." + _SERVICES[service]
+            __import__(name)
+            result = sys.modules[name].execute(app, key, args)
+        except Failed as e:
+            pus.verify(4, request, e.args[0], e.args[1] if len(e.args) > 1 else 0)
+            return
+        except MemoryError:
+            pus.verify(4, request, d.F_NO_MEMORY)
+            return
+        except Exception as e:
+            app.record(e, name)
+            pus.verify(4, request, d.F_INTERNAL_ERROR)
+            return
+        if isinstance(result, int) and result:
+            pus.verify(4, request, result)
+            return
+        if ack & 2:
+            pus.verify(3, request)
+        if result is None or isinstance(result, int):
+            if ack & 8:
+                pus.verify(7, request)
+            return
+        self.activities += 1
+        asyncio.create_task(self._activity(result, request, ack, name))
+
+    async def _activity(self, work, request, ack, name):
+        app = self.app
+        code = extra = 0
+        try:
+            code = await work or 0
+        except Failed as e:
+            code = e.args[0]
+            extra = e.args[1] if len(e.args) > 1 else 0
+        except MemoryError:
+            code = d.F_NO_MEMORY
+        except Exception as e:
+            app.record(e, name)
+            code = d.F_INTERNAL_ERROR
+        self.activities -= 1
+        if code:
+            app.pus.verify(8, request, code, extra)
+        elif ack & 8:
+            app.pus.verify(7, request)

@@ -1,0 +1,182 @@
+"""The unit's data pool: the current value of every parameter, packed, and the on-board dictionary on flash.
+
+A parameter is named by its constant d.P_…: type << 12 | offset. Values are raw; the ground applies calibrations.
+Layout of dictionary.bin: host/rovercam/dictionary/generate.py.
+"""
+
+import struct
+
+from micropython import const
+
+from rover import dictionary as d
+
+_FORMATS = (">B", ">H", ">I", ">b", ">h", ">i", ">f")
+_LOW = (0, 0, 0, -128, -32768, -0x80000000)
+_HIGH = (0xFF, 0xFFFF, 0xFFFFFFFF, 0x7F, 0x7FFF, 0x7FFFFFFF)
+_SIZES = b"\x01\x02\x04\x01\x02\x04\x04"
+_F32 = const(6)
+_STRING = const(8)
+_BYTES = const(9)
+_VALUE = const(10)
+_RECORD = const(18)
+_COMMAND = const(7)
+
+
+class Pool:
+    """values: bytearray in the dictionary's order. Setting clamps, so that a wild sensor cannot stop a task."""
+
+    def __init__(self):
+        self.values = bytearray(d.POOL_SIZE)
+
+    def set(self, p, value):
+        kind = p >> 12
+        if kind != _F32:
+            value = int(value)
+            if value < _LOW[kind]:
+                value = _LOW[kind]
+            elif value > _HIGH[kind]:
+                value = _HIGH[kind]
+        struct.pack_into(_FORMATS[kind], self.values, p & 0xFFF, value)
+
+    def get(self, p):
+        return struct.unpack_from(_FORMATS[p >> 12], self.values, p & 0xFFF)[0]
+
+    def add(self, p, n=1):
+        """Count; counters stop at the largest value of their type."""
+        self.set(p, self.get(p) + n)
+
+    def copy_into(self, p, buf, at):
+        """Append the value's bytes at buf[at:]; returns the position after it."""
+        n = _SIZES[p >> 12]
+        o = p & 0xFFF
+        buf[at : at + n] = self.values[o : o + n]
+        return at + n
+
+
+class Table:
+    """The packed dictionary, read from flash when needed; nothing of it stays in RAM."""
+
+    def __init__(self, path):
+        self.path = path
+        with open(path, "rb") as f:
+            head = f.read(24)
+        if head[:3] != b"RD\x01":
+            raise ValueError("not a dictionary")
+        self.hash, self._np, self._ap, self._nc, self._ac, self._ns, self._as, self._ne, self._ae = struct.unpack(
+            ">I8H", head[4:]
+        )
+
+    def parameter(self, number):
+        """(P_ code, settable, default, min, max) of a parameter id, or None."""
+        with open(self.path, "rb") as f:
+            f.seek(self._ap)
+            for _ in range(self._np):
+                r = f.read(_RECORD)
+                if r[0] << 8 | r[1] == number:
+                    return self._record(r)
+        return None
+
+    def parameters(self):
+        """Every (id, (P_ code, settable, default, min, max)), one at a time."""
+        with open(self.path, "rb") as f:
+            f.seek(self._ap)
+            for _ in range(self._np):
+                r = f.read(_RECORD)
+                yield r[0] << 8 | r[1], self._record(r)
+
+    def _record(self, r):
+        kind = r[2]
+        code = ">f" if kind == _F32 else ">i" if kind >= 3 else ">I"
+        return (
+            kind << 12 | r[4] << 8 | r[5],
+            r[3] & 1,
+            struct.unpack_from(code, r, 6)[0],
+            struct.unpack_from(code, r, 10)[0],
+            struct.unpack_from(code, r, 14)[0],
+        )
+
+    def structures(self):
+        """Every (id, period in 0.1 s, tuple of parameter ids) of housekeeping, one at a time."""
+        with open(self.path, "rb") as f:
+            f.seek(self._as)
+            for _ in range(self._ns):
+                r = f.read(4)
+                yield r[0], r[2] << 8 | r[3], struct.unpack(">%dH" % r[1], f.read(2 * r[1]))
+
+    def severity(self, event):
+        """1 info … 4 high."""
+        with open(self.path, "rb") as f:
+            f.seek(self._ae)
+            for _ in range(self._ne):
+                r = f.read(2)
+                if r[0] == event:
+                    return r[1]
+        return 1
+
+    def decode(self, key, data):
+        """Arguments of the telecommand `key`, checked against the dictionary.
+
+        Returns (failure code, argument index or list of arguments, two steps needed).
+        """
+        with open(self.path, "rb") as f:
+            f.seek(self._ac)
+            for _ in range(self._nc):
+                r = f.read(_COMMAND)
+                if struct.unpack_from(">I", r)[0] == key:
+                    break
+            else:
+                return d.F_UNKNOWN_COMMAND, 0, False
+            f.seek(r[5] << 8 | r[6])
+            count = f.read(1)[0]
+            args = []
+            at = 0
+            for i in range(count):
+                kind = f.read(1)[0]
+                limits = f.read(8) if kind & 0x40 else None
+                many = kind & 0x80
+                kind &= 0x3F
+                items = f.read(1)[0] if many or kind in (_STRING, _BYTES) else 0
+                try:
+                    if kind == _VALUE:  # its type is that of the parameter named before it: service 20 decodes it
+                        args.append(bytes(data[at:]))
+                        at = len(data)
+                        continue
+                    if kind >= _STRING:
+                        n = data[at]
+                        if n > items:
+                            return d.F_OUT_OF_RANGE, i, False
+                        value = bytes(data[at + 1 : at + 1 + n])
+                        if len(value) != n:
+                            return d.F_WRONG_LENGTH, i, False
+                        args.append(value if kind == _BYTES else value.decode())
+                        at += 1 + n
+                        continue
+                    n = 1
+                    if many:
+                        n = data[at]
+                        at += 1
+                        if n > items:
+                            return d.F_OUT_OF_RANGE, i, False
+                    values = []
+                    for _ in range(n):
+                        v = struct.unpack_from(_FORMATS[kind], data, at)[0]
+                        at += _SIZES[kind]
+                        if limits:
+                            code = ">ff" if kind == _F32 else ">ii" if kind >= 3 else ">II"
+                            low, high = struct.unpack(code, limits)
+                            if not low <= v <= high:
+                                return d.F_OUT_OF_RANGE, i, False
+                        values.append(v)
+                    args.append(values if many else values[0])
+                except (ValueError, IndexError, UnicodeError):
+                    return d.F_WRONG_LENGTH, i, False
+            if at != len(data):
+                return d.F_WRONG_LENGTH, count, False
+        return 0, args, bool(r[4] & 1)
+
+
+def unpack_value(p, data):
+    """Value of a parameter from its bytes, or None when the length is wrong."""
+    if len(data) != _SIZES[p >> 12]:
+        return None
+    return struct.unpack(_FORMATS[p >> 12], data)[0]

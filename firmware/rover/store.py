@@ -1,0 +1,164 @@
+"""Products on flash: /p/NNNN.m is the catalogue entry (record "product" of the dictionary), /p/NNNN.K layer K.
+
+LittleFS makes a file's new content visible at close, all or nothing; the entry is written after the layers, so a power
+cut leaves either a whole product or layers without an entry, which start-up removes.
+"""
+
+import os
+import struct
+
+from micropython import const
+
+from rover import dictionary as d
+
+FOLDER = "/p"
+_RECORD = ">BHBBBBBBBBBHHHHBIHBIIHH"
+RECORD_SIZE = struct.calcsize(_RECORD)
+_VERSION = const(1)
+# positions of the fields that change, in the unpacked record and in its bytes
+_KIND, _STATE, _PROTECTED, _LAYERS, _SIZE = const(2), const(3), const(4), const(6), const(19)
+_AT_STATE, _AT_PROTECTED, _AT_PRIORITY = const(4), const(5), const(6)
+_RESERVE = const(24576)  # kept free for transactions, tables and LittleFS's own copies
+
+
+class Store:
+    def __init__(self, app):
+        self.app = app
+        self.next = 1
+        self.lost = 0
+
+    def load(self):
+        """Find the next id and the count; remove layers whose entry was never written."""
+        entries = []
+        layers = []
+        for name in os.listdir(FOLDER):
+            try:
+                number = int(name[:4])
+            except ValueError:
+                continue
+            self.next = max(self.next, number + 1)
+            (entries if name.endswith(".m") else layers).append(number)
+        for number in set(layers):
+            if number not in entries:
+                self.delete(number)
+        self.app.pool.set(d.P_PRODUCTS_STORED, len(entries))
+
+    def path(self, number, layer):
+        return "%s/%04d.%s" % (FOLDER, number, layer)
+
+    def new(self):
+        """The next product id; entries are written by commit()."""
+        number = self.next
+        self.next = number + 1 if number < 9999 else 1
+        return number
+
+    def commit(self, number, kind, priority, layers, codec, form, camera, depth, width, height, x, y, binning, exposure, gain):
+        """Write the catalogue entry, after all layers are closed."""
+        app = self.app
+        size = 0
+        for layer in range(layers):
+            size += os.stat(self.path(number, layer))[6]
+        clock = app.clock
+        clock.update()
+        record = struct.pack(
+            _RECORD, _VERSION, number, kind, d.PRODUCT_STATE_TAKEN, 0, priority, layers, codec, form, camera, depth,
+            width, height, x, y, binning, clock.seconds, (clock.micros << 10) // 15625, clock.synchronised, size,
+            exposure, gain, app.pool.get(d.P_BOOT_COUNT),
+        )  # fmt: skip
+        self._write(number, record)
+        app.pool.add(d.P_PRODUCTS_STORED)
+        return size
+
+    def _write(self, number, record):
+        with open(self.path(number, "m"), "wb") as f:
+            f.write(record)
+
+    def read(self, number):
+        """The catalogue entry as bytes, or None."""
+        try:
+            with open(self.path(number, "m"), "rb") as f:
+                record = f.read()
+        except OSError:
+            return None
+        return record if len(record) == RECORD_SIZE and record[0] == _VERSION else None
+
+    def change(self, number, state=None, protected=None, priority=None):
+        """Write the entry anew where something differs; False when there is no such product."""
+        old = self.read(number)
+        if old is None:
+            return False
+        record = bytearray(old)
+        if state is not None:
+            record[_AT_STATE] = state
+        if protected is not None:
+            record[_AT_PROTECTED] = protected
+        if priority is not None:
+            record[_AT_PRIORITY] = priority
+        if record != old:
+            self._write(number, record)
+        return True
+
+    def numbers(self, first=0):
+        """Product ids from `first` on, oldest first."""
+        found = []
+        for name in os.listdir(FOLDER):
+            if name.endswith(".m"):
+                try:
+                    number = int(name[:4])
+                except ValueError:
+                    continue
+                if number >= first:
+                    found.append(number)
+        found.sort(key=lambda n: (n - self.next) % 10000)  # ids wrap: the next id's successor is the oldest
+        return found
+
+    def delete(self, number):
+        """Remove a product; the entry goes first, so that a cut never leaves an entry without layers."""
+        known = False
+        for layer in ("m", 0, 1, 2, 3, 4, 5, 6, 7):
+            try:
+                os.remove(self.path(number, layer))
+                known = known or layer == "m"
+            except OSError:
+                pass
+        if known:
+            self.app.pool.set(d.P_PRODUCTS_STORED, max(0, self.app.pool.get(d.P_PRODUCTS_STORED) - 1))
+        return known
+
+    def free(self):
+        """Free bytes of the file system beyond the reserve."""
+        s = os.statvfs("/")
+        return s[0] * s[3] - _RESERVE
+
+    def make_room(self, wanted):
+        """Remove the oldest unprotected products until `wanted` bytes are free; products already down go first.
+
+        Returns False, with an event, when protected products leave too little room.
+        """
+        app = self.app
+        for released in (True, False):
+            if self.free() >= wanted:
+                return True
+            for number in self.numbers():
+                if self.free() >= wanted:
+                    return True
+                record = self.read(number)
+                if record is None or record[_AT_PROTECTED]:
+                    continue
+                state = record[_AT_STATE]
+                if released and state < d.PRODUCT_STATE_DOWN:
+                    continue
+                app.cancel_product(number)
+                self.delete(number)
+                if state < d.PRODUCT_STATE_DOWN:
+                    app.pool.add(d.P_PRODUCTS_LOST)
+                app.events.report(d.E_PRODUCT_REMOVED, ">HB", number, state)
+        free = self.free()
+        if free < wanted:
+            app.events.report(d.E_FLASH_FULL, ">II", wanted, max(0, free))
+            return False
+        return True
+
+
+def unpack(record):
+    return struct.unpack(_RECORD, record)
