@@ -52,7 +52,9 @@ class Store:
         self.next = number + 1 if number < 9999 else 1
         return number
 
-    def commit(self, number, kind, priority, layers, codec, form, camera, depth, width, height, x, y, binning, exposure, gain):
+    def commit(
+        self, number, kind, priority, layers, codec, form, camera, depth, width, height, x, y, binning, exposure, gain
+    ):
         """Write the catalogue entry, after all layers are closed."""
         app = self.app
         size = 0

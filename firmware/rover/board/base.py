@@ -31,7 +31,7 @@ class Board:
 
     name = "board"
     line = None
-    cameras = {}
+    cameras: dict = {}
     weather = None
     power = None
     attitude = None

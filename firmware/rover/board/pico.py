@@ -46,8 +46,9 @@ class UsbLine(Line):
     bulk_baud = 0
 
     def __init__(self):
-        import micropython
         import select
+
+        import micropython
 
         micropython.kbd_intr(-1)
         self._in = sys.stdin.buffer
@@ -107,7 +108,9 @@ class PicoBoard(Board):
 
     def _cameras(self):
         pins = self._pins
-        self.spi = SPI(0, baudrate=8000000, sck=Pin(pins["spi_sck"]), mosi=Pin(pins["spi_mosi"]), miso=Pin(pins["spi_miso"]))
+        self.spi = SPI(
+            0, baudrate=8000000, sck=Pin(pins["spi_sck"]), mosi=Pin(pins["spi_mosi"]), miso=Pin(pins["spi_miso"])
+        )
         # The drivers are large and needed only while a picture is taken: services.capture asks for them by name.
         self.cameras = {0: pins["camera_mast"], 1: pins["camera_mast_right"], 2: pins["camera_hazard"]}
 

@@ -72,7 +72,10 @@ def markdown(dictionary: Dictionary) -> str:
         "",
         *_table(
             ("id", "name", "period, s", "parameters"),
-            (_row(s.id, s.name, f"{s.period:g}", ", ".join(p.name for p in s.parameters)) for s in d.structures.values()),
+            (
+                _row(s.id, s.name, f"{s.period:g}", ", ".join(p.name for p in s.parameters))
+                for s in d.structures.values()
+            ),
         ),
         "## Commands",
         "",

@@ -58,7 +58,7 @@ def to_raw(field: Field | Parameter, value: Any, dictionary: Dictionary) -> int 
     raw_value: float = (number - field.offset) / field.scale
     if field.type == "f32":
         return raw_value
-    if raw_value != raw_value or abs(raw_value) > 2**33:
+    if not abs(raw_value) <= 2**33:  # also refuses NaN
         raise ValueRefused(f"{field.name} = {value}{_range_text(field, dictionary)}")
     rounded = round(raw_value)
     if field.scale == 1 and rounded != raw_value:

@@ -21,7 +21,19 @@ from rovercam.dictionary.fields import BASE_TYPES, base_type, raw_range
 from rovercam.dictionary.loader import SEVERITIES
 from rovercam.dictionary.model import Command, Dictionary, Field, Parameter
 
-TYPE_CODES = {"u8": 0, "u16": 1, "u32": 2, "i8": 3, "i16": 4, "i32": 5, "f32": 6, "bool": 0, "string": 8, "bytes": 9, "value": 10}
+TYPE_CODES = {
+    "u8": 0,
+    "u16": 1,
+    "u32": 2,
+    "i8": 3,
+    "i16": 4,
+    "i32": 5,
+    "f32": 6,
+    "bool": 0,
+    "string": 8,
+    "bytes": 9,
+    "value": 10,
+}
 WITH_RANGE, LIST = 0x40, 0x80
 HEADER_SIZE = 24
 
@@ -77,7 +89,8 @@ def table(dictionary: Dictionary) -> bytes:
         _parameter(p, offsets[p.name], dictionary) for p in sorted(dictionary.parameters.values(), key=lambda p: p.id)
     )
     structures = b"".join(
-        struct.pack(">BBH", s.id, len(s.parameters), round(s.period * 10)) + struct.pack(f">{len(s.parameters)}H", *(p.id for p in s.parameters))
+        struct.pack(">BBH", s.id, len(s.parameters), round(s.period * 10))
+        + struct.pack(f">{len(s.parameters)}H", *(p.id for p in s.parameters))
         for s in dictionary.structures.values()
     )
     events = b"".join(
@@ -121,10 +134,12 @@ def _names(dictionary: Dictionary) -> dict[str, int]:
     """Every constant that firmware may use, by name."""
     offsets = pool_offsets(dictionary)
     names = {
-        f"P_{p.name.upper()}": _type_code(p.type, dictionary) << 12 | offsets[p.name] for p in dictionary.parameters.values()
+        f"P_{p.name.upper()}": _type_code(p.type, dictionary) << 12 | offsets[p.name]
+        for p in dictionary.parameters.values()
     }
     names["POOL_SIZE"] = max(
-        offsets[p.name] + struct.calcsize(BASE_TYPES[base_type(p.type, dictionary.enums) or ""]) for p in dictionary.parameters.values()
+        offsets[p.name] + struct.calcsize(BASE_TYPES[base_type(p.type, dictionary.enums) or ""])
+        for p in dictionary.parameters.values()
     )
     names |= {f"C_{c.name.upper()}": _command_key(c) for c in dictionary.commands.values()}
     names |= {f"E_{e.name.upper()}": e.id for e in dictionary.events.values()}
