@@ -1,0 +1,188 @@
+"""A board's CFDP entity (firmware in the unix port) and the ground's, joined by a line in virtual time.
+
+Frames of a fixed capacity leave the board at the pace of the baud rate and are lost as a whole; PDUs to the board are
+lost one by one. Every byte of file data that left the board is accounted for: delivered, lost, or sent again.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+from rovercam.places import firmware_dir
+from rovercam.protocol.cfdp import Entity, Event, FileStore, Settings, TransactionId
+from rovercam_hil.micropython.worker import Worker
+
+UNIT = 1
+BOARD = """
+from rover.services.cfdp import Cfdp
+events = []
+_buf = memoryview(bytearray(4096))
+def boot(folder):
+    global c
+    c = Cfdp(1, folder, lambda *a: events.append(a))
+def frame(space, elapsed):
+    c.tick(elapsed)
+    n = 0
+    while True:
+        k = c.next_packet(_buf[n:], space - n)
+        assert 0 <= k <= space - n
+        if not k:
+            return _buf[:n]
+        n += k
+def take():
+    out = events[:]
+    events.clear()
+    return out
+"""
+
+
+def new_board() -> Worker:
+    worker = Worker([firmware_dir()], heap="8m")
+    worker.run(BOARD)
+    return worker
+
+
+def packets(data: bytes) -> list[tuple[int, bytes]]:
+    """(apid, data field) of space packets one after the other."""
+    out = []
+    at = 0
+    while at < len(data):
+        first, _, length = struct.unpack_from(">HHH", data, at)
+        out.append((first & 0x7FF, data[at + 6 : at + 7 + length]))
+        at += 7 + length
+    assert at == len(data)
+    return out
+
+
+class Line:
+    """baud 8N1; capacity: packet bytes per frame, overhead: bytes around them; delay: seconds one way."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        folder: Path,
+        *,
+        seed: int = 0,
+        baud: int = 115200,
+        capacity: int = 1000,
+        overhead: int = 16,
+        delay: float = 0.0,
+        lose: Callable[[float], bool] | None = None,
+        lose_up: Callable[[float], bool] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self.worker, self.folder = worker, folder
+        self.random = random.Random(seed)
+        self.capacity, self.delay = capacity, delay
+        self.frame_time = (capacity + overhead) * 10 / baud
+        self.lose = lose or (lambda now: False)
+        self.lose_up = lose_up or (lambda now: False)
+        self.settings = settings
+        self.now = 0.0
+        self.events: list[Event] = []
+        self.board_events: list[tuple] = []
+        self.data_sent = self.data_lost = self.frames = 0
+        self.first_at: float | None = None
+        self.up: list[tuple[float, int, bytes]] = []
+        self.down: list[tuple[float, int, bytes]] = []
+        self._n = 0
+        self.mangle: Callable[[int, bytes], list[tuple[int, bytes]]] = lambda apid, pdu: [(apid, pdu)]
+        self.ground: Entity | None = None
+        self.start_ground()
+        self.boot()
+
+    # ---- ends ----
+
+    def boot(self) -> None:
+        """Also a reset: what was in the UART is gone."""
+        self.worker.call("boot", str(self.folder / "t"))
+
+    def start_ground(self) -> None:
+        self.store = FileStore(self.folder / "ground")
+        self.ground = Entity(0, self.store, self.now, self.settings)
+
+    def kill_ground(self) -> None:
+        self.store.close()
+        self.ground = None
+
+    def file(self, name: str, data: bytes) -> str:
+        path = self.folder / name
+        path.write_bytes(data)
+        return str(path)
+
+    def get(self, name: str, data: bytes, **options: object) -> TransactionId:
+        path = self.file(name, data)
+        text = "".join(f", {k}={v!r}" for k, v in options.items())
+        return TransactionId(UNIT, self.worker.eval(f"c.put({path!r}, {name!r}{text})"))
+
+    # ---- time ----
+
+    def _later(self, queue: list, at: float, payload: bytes) -> None:
+        self._n += 1
+        heapq.heappush(queue, (at, self._n, payload))
+
+    def _poll(self) -> None:
+        if self.ground is None:
+            return
+        for unit, pdu in self.ground.poll(self.now):
+            assert unit == UNIT
+            assert len(pdu) <= self.ground.settings.pdu_limit
+            if not self.lose_up(self.now):
+                self._later(self.up, self.now + self.delay + 0.01, pdu)
+        self.events += self.ground.events()
+
+    def step(self) -> None:
+        """One frame time."""
+        while self.up and self.up[0][0] <= self.now:
+            self.worker.call("c.pdu_in", heapq.heappop(self.up)[2])
+        data = self.worker.call("frame", self.capacity, int(self.frame_time * 1000))
+        self.now += self.frame_time
+        if data:
+            self.frames += 1
+            if self.first_at is None:
+                self.first_at = self.now - self.frame_time
+            amount = sum(len(p) - 12 for _, p in packets(data) if p[0] & 0xF0 == 0x30)
+            self.data_sent += amount
+            if self.lose(self.now):
+                self.data_lost += amount
+            else:
+                self._later(self.down, self.now + self.delay, data)
+        while self.down and self.down[0][0] <= self.now:
+            self._deliver(heapq.heappop(self.down)[2])
+        self._poll()
+
+    def _deliver(self, data: bytes) -> None:
+        if self.ground is None:
+            self.data_lost += sum(len(p) - 12 for _, p in packets(data) if p[0] & 0xF0 == 0x30)
+            return
+        for packet in packets(data):
+            for apid, pdu in self.mangle(*packet):
+                if apid & 0xF == 1:
+                    self.events += self.ground.pdu_in(UNIT, pdu, self.now)
+                else:
+                    self.events += self.ground.repair_in(UNIT, pdu, self.now)
+
+    def run(self, until: Callable[[], bool], limit: float = 600.0) -> bool:
+        end = self.now + limit
+        while not until():
+            if self.now > end:
+                return False
+            self.step()
+        return True
+
+    # ---- facts ----
+
+    def got(self, transaction: TransactionId) -> bytes | None:
+        """The received file once it is whole."""
+        for event in self.events:
+            if type(event).__name__ == "Finished" and event.transaction == transaction:
+                return event.path.read_bytes() if event.path else b""
+        return None
+
+    def idle(self) -> bool:
+        """The board has nothing left to do."""
+        return self.worker.eval("len(c.transactions())") == 0
