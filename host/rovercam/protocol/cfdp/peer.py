@@ -1,0 +1,50 @@
+"""What is known of the way to one unit and back: round-trip time and when it was last heard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Settings:
+    """Seconds and bytes. No retry limits: only back-off."""
+
+    pdu_limit: int = 512  # longest PDU sent to a unit (what a TC frame holds, or less on bad lines)
+    first_rto: float = 6.0  # repetition time-out before any round trip was measured
+    least_rto: float = 0.4
+    most_wait: float = 60.0  # back-off ends here
+    window: int = 60  # ranges asked for and not yet come, per transaction; the unit keeps 64
+    immediate: bool = True  # NAK when a gap is seen; False: only after EOF (deferred mode)
+    silence: float = 3.0  # heard again after this: everything open is asked for at once
+    data_per_poll: int = 2048  # bytes of file data handed out per poll and unit
+
+
+class Peer:
+    """Round-trip estimate after RFC 6298, with the least value seen as the surest bound."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._smooth: float | None = None
+        self._deviation = 0.0
+        self.least: float | None = None
+        self.heard_at: float | None = None
+
+    def sample(self, seconds: float) -> None:
+        self.least = seconds if self.least is None else min(self.least, seconds)
+        if self._smooth is None:
+            self._smooth, self._deviation = seconds, seconds / 2
+        else:
+            self._deviation += (abs(seconds - self._smooth) - self._deviation) / 4
+            self._smooth += (seconds - self._smooth) / 8
+
+    @property
+    def rto(self) -> float:
+        if self._smooth is None:
+            return self._settings.first_rto
+        return max(self._settings.least_rto, self._smooth + 4 * self._deviation)
+
+    def heard(self, now: float) -> bool:
+        """True when the unit is back after a silence."""
+        back = self.heard_at is not None and now - self.heard_at > self._settings.silence
+        self.heard_at = now
+        return back

@@ -1,0 +1,509 @@
+"""One file being received: gaps seen at once, asked for at once, asked for again only when surely lost.
+
+The line keeps order in both directions and the sender answers requests in the order they came. So when an answer to a
+later request arrives, everything asked for earlier and still missing is lost; when an EOF arrives that was sent after
+the answers (the sender ends every batch of answers with one), so is all of it. Only the last resort is a timer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from spacepackets.cfdp.pdu import DirectiveType, EofPdu, MetadataPdu, PromptPdu
+from spacepackets.cfdp.pdu.prompt import ResponseRequired
+
+from . import checksum as checksums
+from .events import (
+    Cancelled,
+    Direction,
+    Event,
+    Fault,
+    Finished,
+    Progress,
+    SegmentReceived,
+    Started,
+    TransactionId,
+)
+from .pdus import NAK_OVERHEAD, Builder, Parsed, sending_order
+from .peer import Peer, Settings
+from .ranges import Ranges, SendingOrder
+from .repair import Blocks
+from .store import Snapshot, Store
+
+CHECKSUM_FAILURE, SIZE_ERROR, UNSUPPORTED_CHECKSUM, CANCEL = 5, 6, 11, 15
+NEVER = float("inf")
+
+
+@dataclass(slots=True)
+class _Want:
+    """A missing range. batch: number of the request for it, counting up; 0 = not asked yet.
+
+    again: it was asked for before, or answered in part, so that it measures no round trip.
+    """
+
+    start: int
+    end: int
+    batch: int = 0
+    asked_at: float = 0.0
+    again: bool = False
+
+
+class Receiver:
+    """State: 'receiving', 'finished' (Finished not acknowledged), 'closed', 'cancelled'."""
+
+    def __init__(
+        self,
+        transaction: TransactionId,
+        local: int,
+        cls: int,
+        store: Store,
+        settings: Settings,
+        peer: Peer,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self.id = transaction
+        self.cls = cls
+        self.unit = transaction.source
+        self.state = "receiving"
+        self.suspended = False
+        self.name = self.source_name = ""
+        self.size: int | None = None
+        self.known = False  # metadata came
+        self.kind = checksums.MODULAR
+        self.order = SendingOrder(0)
+        self.eof: tuple[int, int] | None = None  # checksum, size
+        self.condition = 0
+        self.have = Ranges()
+        self.frontier = 0  # place in sending order below which everything is here or wanted
+        self.duplicates = 0  # bytes that came more than once
+        self.last_at = NEVER
+        self._store, self._settings, self._peer, self._emit = store, settings, peer, emit
+        self._build = Builder(transaction.source, transaction.number, local, cls)
+        self._wants: list[_Want] = []
+        self._batch = 0
+        self._out: list[bytes] = []
+        self._ask_metadata_at = NEVER
+        self._finish_at = NEVER
+        self._progress_at = 0.0
+        self._backoff = 1.0
+        self._answer_prompt = False
+        self._blocks: Blocks | None = None
+
+    # ---- kept state ----
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "direction": "down", "state": self.state, "cls": self.cls, "name": self.name, "source": self.source_name,
+            "size": self.size, "known": self.known, "kind": self.kind, "run": self.order.run,
+            "stride": self.order.stride, "eof": self.eof, "condition": self.condition, "suspended": self.suspended,
+        }  # fmt: skip
+
+    def restore(self, snapshot: Snapshot, now: float) -> None:
+        """Takes up a transaction of an earlier process; missing ranges are asked for after one time-out, because
+        answers to that process may still be on their way."""
+        r = snapshot.record
+        self.state, self.name, self.source_name = r["state"], r["name"], r["source"]
+        self.size, self.known, self.kind, self.condition = r["size"], r["known"], r["kind"], r["condition"]
+        self.suspended = r["suspended"]
+        self.eof = (r["eof"][0], r["eof"][1]) if r["eof"] else None
+        self.have = snapshot.ranges
+        if self.size is not None:
+            self.order = SendingOrder(self.size, r["run"], r["stride"])
+        if snapshot.repair and self.size is not None:
+            self._blocks = Blocks(self.size, len(next(iter(snapshot.repair.values()))))
+            for (generation, index), block in snapshot.repair.items():
+                self._blocks.add(generation, index, block)
+        self.last_at = now
+        if self.state == "receiving" and self.cls == 2:
+            self._catch_up(now)
+            for want in self._wants:
+                self._batch += 1
+                want.batch, want.asked_at, want.again = self._batch, now, True
+            self._progress_at = now
+            if not self.known:
+                self._ask_metadata_at = now
+        if self.state == "finished":
+            self._finish_at = now
+
+    def _save(self) -> None:
+        self._store.save(self.id, self.record())
+
+    # ---- PDUs in ----
+
+    def pdu(self, parsed: Parsed, now: float) -> None:
+        self.last_at = now
+        directive = parsed.directive
+        if directive is None:
+            self._data(parsed.offset, parsed.data, now)
+        elif isinstance(directive, MetadataPdu):
+            self._metadata(directive, now)
+        elif isinstance(directive, EofPdu):
+            self._eof(directive, now)
+        elif isinstance(directive, PromptPdu):
+            self._prompt(directive, now)
+        elif directive.directive_type == DirectiveType.ACK_PDU and self.state == "finished":  # of our Finished
+            self.state = "closed"
+            self._finish_at = NEVER
+            self._save()
+
+    def is_other(self, parsed: Parsed) -> bool:
+        """True when this PDU can only belong to a new file under an old number (the unit's flash was erased)."""
+        directive = parsed.directive
+        if self.state == "receiving" or parsed.towards_sender:
+            return False
+        if isinstance(directive, MetadataPdu):
+            if self.state == "closed" and self.cls == 2:
+                return True  # a sender that got our Finished never repeats metadata
+            same = (directive.file_size, directive.dest_file_name or "") == (self.size, self.name)
+            return self.known and not same
+        if isinstance(directive, EofPdu) and self.eof and not int(directive.condition_code):
+            return (int.from_bytes(directive.file_checksum, "big"), directive.file_size) != self.eof
+        return False
+
+    def _metadata(self, directive: MetadataPdu, now: float) -> None:
+        self._ask_metadata_at = NEVER
+        if self.known or self.state != "receiving":
+            return
+        size = directive.file_size
+        if self.have.end > size or (self.eof and self.eof[1] != size):
+            self._fault(SIZE_ERROR, f"metadata says {size} bytes, {self.have.end} came")
+            return
+        self.kind = int(directive.checksum_type)
+        if self.kind not in checksums.KNOWN:
+            self._give_up(UNSUPPORTED_CHECKSUM, f"checksum type {self.kind}", now)
+            return
+        self.name = directive.dest_file_name or directive.source_file_name or ""
+        self.source_name = directive.source_file_name or ""
+        self.size, self.known = size, True
+        run, stride = sending_order(directive)
+        try:
+            self.order = SendingOrder(size, run, stride)
+            self.order.place(0)
+        except ValueError:  # a stride without inverse: not from our sender
+            self.order = SendingOrder(size)
+        self._save()
+        self._emit(Started(**self._who(), size=size, source_name=self.source_name, run=self.order.run))
+        self._catch_up(now)
+        self._check(now)
+
+    def _catch_up(self, now: float) -> None:
+        """After metadata or a restart: the frontier and the gaps below it, from the ranges held."""
+        if not self.known or self.cls == 1:
+            return
+        order = self.order
+        top = 0
+        for start, end in self.have:
+            step = order.run or (end - start)
+            at = start
+            while at < end:
+                last = min(end, at - at % step + step if order.run else end)
+                top = max(top, order.place(last - 1) + 1)
+                at = last
+        assert self.size is not None
+        self._reach(self.size if self.eof else top, top)
+
+    def _data(self, offset: int, data: bytes, now: float) -> None:
+        end = offset + len(data)
+        if self.state != "receiving":
+            self.duplicates += len(data)
+            if self.state == "finished":
+                self._finish_soon(now)
+            return
+        if self.size is not None and end > self.size:
+            self._fault(SIZE_ERROR, f"file data up to {end} of a file of {self.size} bytes")
+            return
+        if not self.known and not len(self.have):
+            self._save()  # so that a killed process finds what follows
+        new = self.have.missing(offset, end)
+        for a, b in new:
+            piece = data[a - offset : b - offset]
+            self._store.write(self.id, a, piece)
+            self._emit(SegmentReceived(**self._who(), offset=a, data=piece))
+        self.duplicates += len(data) - sum(b - a for a, b in new)
+        if new:
+            self.have.add(offset, end)
+            self._emit(Progress(**self._who(), done=self.have.total, size=self.size))
+        if self.cls == 2:
+            if self.known:
+                self._filled(offset, end, now)
+                self._reach(self.order.place(offset), self.order.place(end - 1) + 1)
+            elif self._ask_metadata_at == NEVER:
+                self._ask_metadata_at = now
+        self._check(now)
+
+    def _reach(self, gap_end: int, frontier: int) -> None:
+        """Everything up to gap_end in sending order should be here: what is not is wanted."""
+        if gap_end > self.frontier:
+            for a, b in self.order.offsets(self.frontier, gap_end):
+                for start, end in self.have.missing(a, b):
+                    last = self._wants[-1] if self._wants else None
+                    if last and last.batch == 0 and last.end == start:
+                        last.end = end
+                    else:
+                        self._wants.append(_Want(start, end))
+        self.frontier = max(self.frontier, gap_end, frontier)
+
+    def _filled(self, start: int, end: int, now: float) -> None:
+        """A range came: wants it answers shrink; older ones still open are lost and asked for again."""
+        if not self._wants:
+            return
+        least = self._peer.least
+        answered: tuple[int, int] | None = None
+        left: list[_Want] = []
+        for want in self._wants:
+            if want.end <= start or end <= want.start:
+                left.append(want)
+                continue
+            if want.batch:
+                waited = now - want.asked_at
+                if not want.again:
+                    self._peer.sample(waited)
+                if not want.again or (least is not None and waited >= least):
+                    answered = max(answered or (0, 0), (want.batch, start))
+                want.again = True  # only its first bytes measure the round trip
+                self._progress_at = now
+                self._backoff = 1.0
+            if want.start < start:
+                left.append(_Want(want.start, start, want.batch, want.asked_at, True))
+            if end < want.end:
+                left.append(_Want(end, want.end, want.batch, want.asked_at, True))
+        if answered:
+            lost = [w for w in left if w.batch and self._key(w) < answered]
+            for want in lost:
+                want.batch, want.again = 0, True
+            left = [w for w in left if w.batch] + [w for w in left if not w.batch]
+        self._wants = left
+
+    @staticmethod
+    def _key(want: _Want) -> tuple[int, int]:
+        return want.batch, want.start
+
+    def _eof(self, directive: EofPdu, now: float) -> None:
+        condition = int(directive.condition_code)
+        if self.cls == 2:
+            active = self.state == "receiving"
+            self._out.append(self._build.ack(DirectiveType.EOF_PDU, condition, 1 if active else 2))
+        if self.state == "finished":
+            self._finish_soon(now)
+        if self.state == "closed":
+            self.state = "finished"  # our last Finished or its ACK was lost
+            self._finish_at = now
+        if self.state != "receiving":
+            return
+        if condition:
+            self._end_cancelled(condition)
+            return
+        size = directive.file_size
+        if self.have.end > size or (self.known and size != self.size):
+            self._fault(SIZE_ERROR, f"EOF says {size} bytes, expected {self.size}, {self.have.end} came")
+            return
+        first = self.eof is None
+        self.eof = int.from_bytes(directive.file_checksum, "big"), size
+        self.size = size
+        if first:
+            self._save()
+        if self.cls == 2:
+            if not self.known:
+                if self._ask_metadata_at == NEVER:
+                    self._ask_metadata_at = now
+            else:
+                self._reach(size, size)
+                least = self._peer.least
+                for want in self._wants:  # the EOF that ends a batch of answers: what did not come is lost
+                    if want.batch and least is not None and now - want.asked_at >= least:
+                        want.batch, want.again = 0, True
+        self._check(now)
+
+    def _prompt(self, directive: PromptPdu, now: float) -> None:
+        if self.state == "closed":
+            self.state = "finished"
+        if self.state == "finished":
+            self._finish_at = now
+        elif self.state == "receiving":
+            if directive.response_required == ResponseRequired.KEEP_ALIVE:
+                self._out.append(self._build.keep_alive(self.frontier))
+                return
+            # the sender has forgotten what it sent and what it was asked for
+            for want in self._wants:
+                want.batch = 0
+            self._answer_prompt = True
+            self._backoff = 1.0
+
+    # ---- class 1: repair packets ----
+
+    def repair(
+        self, size: int, checksum: int, length: int, generation: int, index: int, data: bytes, now: float
+    ) -> None:
+        """Blocks of a repair packet (see repair.py)."""
+        if self.state != "receiving" or (self.size is not None and size != self.size):
+            return
+        if self.size is None:
+            self.size = size
+        if self.eof is None:
+            self.eof = checksum, size
+            self._save()
+        self.last_at = now
+        if self._blocks is None or self._blocks.length != length:
+            self._blocks = Blocks(size, length)
+        for i in range(len(data) // length):
+            block = data[i * length : (i + 1) * length]
+            if self._blocks.add(generation, index + i, block):
+                self._store.keep_repair(self.id, generation, index + i, block)
+        self._check(now)
+
+    def _decode(self, now: float) -> None:
+        assert self._blocks is not None
+        for offset, data in self._blocks.solve(self.have, lambda a, n: self._store.read(self.id, a, n)):
+            for a, b in self.have.missing(offset, offset + len(data)):
+                piece = data[a - offset : b - offset]
+                self._store.write(self.id, a, piece)
+                self._emit(SegmentReceived(**self._who(), offset=a, data=piece))
+            self.have.add(offset, offset + len(data))
+
+    # ---- the end ----
+
+    def _check(self, now: float) -> None:
+        """Finishes when everything is there."""
+        if self.state != "receiving" or self.eof is None or not (self.known or self.cls == 1):
+            return
+        checksum, size = self.eof
+        if self.have.total != size and self._blocks is not None:
+            self._decode(now)
+        if self.have.total != size:
+            return
+        found = checksums.of_file(self.kind, lambda a, n: self._store.read(self.id, a, n), size)
+        if found != checksum and self.kind != checksums.NULL:
+            self._fault(CHECKSUM_FAILURE, f"checksum {found:08x}, the sender's is {checksum:08x}; all asked for again")
+            self._store.reset(self.id)
+            self.have = Ranges()
+            self._blocks = None
+            self._wants = []
+            self.frontier = 0
+            if self.cls == 2:
+                self._reach(size, size)
+            return
+        self.state = "finished" if self.cls == 2 else "closed"
+        self._wants = []
+        path = self._store.complete(self.id, size)
+        self._save()
+        if self.cls == 2:
+            self._finish_at = now
+        self._backoff = 1.0
+        self._emit(Finished(**self._who(), size=size, path=path))
+
+    def _finish_soon(self, now: float) -> None:
+        """The sender has not heard our Finished: repeat it, at most every least time-out."""
+        self._finish_at = min(self._finish_at, now + self._settings.least_rto)
+        self._backoff = 1.0
+
+    def _end_cancelled(self, condition: int) -> None:
+        self.state, self.condition = "cancelled", condition
+        self._wants = []
+        self._ask_metadata_at = self._finish_at = NEVER
+        self._store.discard(self.id)
+        self._save()
+        self._emit(Cancelled(**self._who(), condition=condition))
+
+    def _give_up(self, condition: int, text: str, now: float) -> None:
+        self._fault(condition, text)
+        self.cancel(now, condition)
+
+    def cancel(self, now: float, condition: int = CANCEL) -> None:
+        """By the operator of the receiving end: Finished with a condition code, until acknowledged."""
+        self._end_cancelled(condition)
+        if self.cls == 2:
+            self.state = "finished"
+            self._finish_at = now
+            self._save()
+
+    def _fault(self, condition: int, text: str) -> None:
+        self._emit(Fault(**self._who(), condition=condition, text=text))
+
+    def _who(self) -> dict[str, Any]:
+        return {"transaction": self.id, "unit": self.unit, "direction": Direction.DOWN, "name": self.name}
+
+    # ---- PDUs out ----
+
+    def back(self, now: float) -> None:
+        """The unit is heard after a silence: whatever was asked for then is asked for now."""
+        self._backoff = 1.0
+        if self.state == "finished":
+            self._finish_at = now
+        if self.state == "receiving" and self.known:
+            for want in self._wants:
+                want.batch, want.again = 0, True
+            self._answer_prompt = self.cls == 2
+
+    def _timeout_at(self) -> float:
+        asked = [w.asked_at for w in self._wants if w.batch]
+        if not asked:
+            return NEVER
+        wait = min(self._peer.rto * self._backoff, self._settings.most_wait)
+        return max(*asked, self._progress_at) + wait
+
+    def deadline(self) -> float:
+        if self.suspended:
+            return NEVER
+        if self._out or self._answer_prompt or self._may_ask():
+            return 0.0
+        return min(self._timeout_at(), self._ask_metadata_at, self._finish_at)
+
+    def _may_ask(self) -> bool:
+        if self.eof is None and not self._settings.immediate:
+            return False
+        open_wants = sum(1 for w in self._wants if w.batch)
+        return open_wants < len(self._wants) and open_wants < self._settings.window
+
+    def poll(self, now: float) -> list[bytes]:
+        out, self._out = self._out, []
+        if self.suspended:
+            return out
+        if self.state == "finished":
+            if now >= self._finish_at:
+                out.append(self._build.finished(self.condition, self.condition == 0))
+                self._finish_at = now + min(self._peer.rto * self._backoff, self._settings.most_wait)
+                self._backoff *= 2
+            return out
+        if self.state != "receiving" or self.cls == 1:
+            return out
+        if now >= self._ask_metadata_at:
+            out.append(self._build.nak(0, self.frontier, [(0, 0)]))
+            self._ask_metadata_at = now + min(self._peer.rto * self._backoff, self._settings.most_wait)
+            self._backoff *= 2
+        if now >= self._timeout_at():
+            for want in self._wants:
+                want.batch, want.again = 0, True
+            self._backoff *= 2
+        if self._answer_prompt or self._may_ask():
+            out += self._naks(now)
+        return out
+
+    def _naks(self, now: float) -> list[bytes]:
+        """NAK PDUs for wants not yet asked; in answer to a prompt also when there are none."""
+        room = self._settings.window - sum(1 for w in self._wants if w.batch)
+        asking = [w for w in self._wants if not w.batch][: max(room, 0)]
+        before = self._batch
+        for want in asking:
+            self._batch += 1
+            want.batch, want.asked_at = self._batch, now
+        # what is asked last is answered last: the list stays in the order of asking
+        self._wants = [w for w in self._wants if 0 < w.batch <= before] + asking + [
+            w for w in self._wants if not w.batch
+        ]  # fmt: skip
+        requests = [(w.start, w.end) for w in asking]
+        if not self.known:
+            requests.insert(0, (0, 0))
+            self._ask_metadata_at = now + self._peer.rto
+        per_pdu = max(1, (self._settings.pdu_limit - NAK_OVERHEAD) // 8)
+        self._answer_prompt = False
+        pdus = []
+        scope = 0 if len(requests) > 1 or not requests else requests[0][0]
+        for i in range(0, max(len(requests), 1), per_pdu):
+            part = requests[i : i + per_pdu]
+            last = i + per_pdu >= len(requests)
+            end = self.frontier if last else part[-1][1]
+            pdus.append(self._build.nak(min(scope, end), end, part))
+            scope = end
+        return pdus
