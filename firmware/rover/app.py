@@ -21,14 +21,18 @@ from rover.commander import Commander
 from rover.link.downlink import Downlink
 from rover.link.uplink import Uplink
 from rover.pool import Pool, Table
+from rover.products import Queue
 from rover.pus import Pus
-from rover.services.cfdp import Cfdp
+from rover.services import cfdp
 from rover.services.events import Events
 from rover.services.housekeeping import Housekeeping
 from rover.services.parameters import Parameters
 from rover.store import Store
 
 _RX = const(512)
+_VC0 = const(2048)  # bytes of live reports that may wait
+_LONG_REPORT = const(420)
+_SLOT = const(200)  # bytes; slots of picture layers are kept whole in PDUs
 _BOOT_FILE = "/t/boot"
 _TRACE_FILE = "/t/exception"
 _LARGEST_EVERY = const(12)  # housekeeping samples between two searches for the largest free block
@@ -51,15 +55,16 @@ class App:
         self.pool = Pool()
         self.table = Table(folder + "/rover/dictionary.bin")
         self.clock = Clock()
-        self.downlink = Downlink(scid, config.get("profile", 0))
-        self.pus = Pus(apid, self.clock, self.downlink.send)
+        self.downlink = Downlink(scid, config.get("profile", 0), _VC0)
+        self.pus = Pus(apid, self.clock, self._send)
         self.events = Events(self)
         self.parameters = Parameters(self)
         self.housekeeping = Housekeeping(self)
         self.store = Store(self)
         self.commander = Commander(self)
         self.uplink = Uplink(scid, key, self._on_packet)
-        self.cfdp = Cfdp(unit, "/t", apid + d.APID_CFDP, self._on_transfer)
+        self.cfdp = cfdp.Cfdp(unit, "/t", self._on_transfer, apid + d.APID_CFDP)
+        self.products = Queue(self)
         self.downlink.bulk = self.cfdp
         self.downlink.set_clcw(self.uplink.clcw)
         self._apid = apid
@@ -67,14 +72,13 @@ class App:
         self._tasks = []
         self._restart = None
         self._samples = 0
-        self._last_heard = time.ticks_ms()
-        self._robust = True
         self._loop_delay = 0
         self._wake = asyncio.Event()
         self._end = asyncio.Event()
         self.parameters.load()
         self.housekeeping.load()
         self.store.load()
+        self.products.load()
         p = self.pool
         p.set(d.P_BOOT_COUNT, self._count_boot())
         p.set(d.P_RESET_CAUSE, board.reset_cause())
@@ -152,9 +156,13 @@ class App:
         p.set(d.P_UPLINK_REPLAYED, up.replayed)
         p.set(d.P_UPLINK_FLOOR, up.floor)
         p.set(d.P_UPLINK_CONTROL_IGNORED, up.control_ignored)
-        p.set(d.P_TRANSFERS_ACTIVE, self.cfdp.active)
-        p.set(d.P_BULK_QUEUE, self.cfdp.pending)
-        p.set(d.P_SEGMENTS_RESENT, self.cfdp.resent)
+        waiting = 0
+        transfers = self.cfdp.transactions()
+        for t in transfers:
+            waiting += t[5] - t[4]
+        p.set(d.P_TRANSFERS_ACTIVE, len(transfers))
+        p.set(d.P_BULK_QUEUE, waiting)
+        p.set(d.P_BYTES_RESENT, self.cfdp.bytes_resent)
 
     def _sense(self):
         """One reading of every sensor; a silent one is named once in an event and asked again every time."""
@@ -194,36 +202,18 @@ class App:
 
     async def room_for_report(self):
         """Wait until the live queue has room for a long report."""
-        while self.downlink.vc0_free < 420:
+        while _VC0 - self.downlink.pending() < _LONG_REPORT:
             await asyncio.sleep_ms(20)
 
-    def send_file(self, path, priority, cls=2, repair=0, name=None):
-        """Queue a file for downlink; returns the transaction number."""
-        number = self.cfdp.put(path, name or path, priority=priority, cls=cls, repair_percent=repair)
+    def send_file(self, path, priority, cls=2, repair=0, slots=False):
+        """Queue a file for downlink; slots: a picture layer, sent spatially interleaved. Returns the transaction."""
+        number = self.cfdp.put(path, None, priority, cls, repair, _SLOT if slots else 0)
         self._wake.set()
         return number
 
-    def send_product(self, number, priority, last_layer=15):
-        """Queue a product: its entry, then its layers, each one step less urgent."""
-        record = self.store.read(number)
-        if record is None:
-            return False
-        self.store.change(number, state=d.PRODUCT_STATE_QUEUED, priority=priority)
-        self.send_file(self.store.path(number, "m"), priority)
-        for layer in range(min(record[7], last_layer + 1)):
-            self.send_file(self.store.path(number, layer), min(9, priority + layer))
-        return True
-
-    def cancel_product(self, number):
-        """Cancel transfers of a product's files."""
-        prefix = "%s%04d." % ("/p/", number)
-        self.cfdp.cancel_path(prefix)
-
-    def set_profile(self, number, by_itself):
-        if number != self.downlink.profile:
-            self.downlink.set_profile(number)
-            self.events.report(d.E_PROFILE_CHANGED, ">BB", number, by_itself)
-        self._robust = by_itself
+    def set_profile(self, number):
+        self.downlink.set_profile(number)
+        self.events.report(d.E_PROFILE_CHANGED, ">BB", number, 0)
 
     def stop(self, restart=False):
         """End run(): to MicroPython's prompt, or with a restart of the chip."""
@@ -232,34 +222,32 @@ class App:
 
     # ---------------------------------------------------------------- link
 
+    def _send(self, packet):
+        taken = self.downlink.send(packet)
+        self._wake.set()
+        return taken
+
     def _on_packet(self, packet, bypass):
         apid = (packet[0] << 8 | packet[1]) & 0x7FF
         if apid == self._pus_apid:
             self.commander.on_packet(packet, bypass)
         elif apid == self._apid + d.APID_CFDP:
             self.cfdp.pdu_in(packet[6:])
-            self._wake.set()
+        now = time.ticks_ms()
+        self.downlink.heard(now)
 
-    def _on_transfer(self, kind, number, value=None):
-        """Events of file transfers: kind is "finished" (value = condition) or "received" (value = path)."""
-        if kind == "received":
-            try:
-                size = os.stat(value)[6]
-            except OSError:
-                size = 0
-            path = value.encode()
-            self.events.report(d.E_FILE_RECEIVED, ">B%dsI" % len(path), len(path), path, size)
-        elif kind == "finished":
-            self.events.report(d.E_TRANSFER_FINISHED, ">HB", number, value)
-            path = self.cfdp.path(number)
-            if value == 0 and path and path.startswith("/p/"):
-                self._layer_down(path)
-
-    def _layer_down(self, path):
-        number = int(path[3:7])
-        record = self.store.read(number)
-        if record and path.endswith("." + str(record[7] - 1)):
-            self.store.change(number, state=d.PRODUCT_STATE_DOWN)
+    def _on_transfer(self, kind, number, path, value):
+        """Events of file transfers."""
+        if kind == cfdp.RECEIVED:
+            text = path.encode()
+            self.events.report(d.E_FILE_RECEIVED, ">B%dsI" % len(text), len(text), text, value)
+        elif kind == cfdp.FINISHED:
+            self.events.report(d.E_TRANSFER_FINISHED, ">HI", number, value)
+            if path.startswith("/p/"):
+                self.products.finished(path)
+        elif kind == cfdp.CANCELLED or kind == cfdp.FAULT:
+            self.events.report(d.E_TRANSFER_ENDED, ">HB", number, value)
+        self._wake.set()
 
     async def _receive(self):
         line = self.board.line
@@ -272,8 +260,7 @@ class App:
                 if not n:
                     break
                 self.uplink.feed(buf, n)
-                self._last_heard = time.ticks_ms()
-                self._wake.set()
+                        self._wake.set()
             if self._restart is not None:
                 return
 
@@ -282,41 +269,51 @@ class App:
         down = self.downlink
         last = time.ticks_ms()
         while True:
+            self._wake.clear()
             frame = down.next_frame()
             if frame is None:
-                now = time.ticks_ms()
-                if time.ticks_diff(now, last) >= self.pool.get(d.P_KEEP_ALIVE_PERIOD) * 1000:
-                    frame = down.next_frame(True)
-                else:
-                    await asyncio.sleep_ms(20)
+                left = self.pool.get(d.P_KEEP_ALIVE_PERIOD) * 1000 - time.ticks_diff(time.ticks_ms(), last)
+                if left > 0:
+                    try:
+                        await asyncio.wait_for_ms(self._wake.wait(), left)
+                    except asyncio.TimeoutError:
+                        pass
                     continue
+                frame = down.next_frame(True)
             at = 0
             n = len(frame)
             while at < n:
-                sent = line.write(frame[at:])
-                at += sent
+                at += line.write(frame[at:])
                 if at < n:
                     await asyncio.sleep_ms(10)
             last = time.ticks_ms()
             await asyncio.sleep_ms(0)
 
     async def _files(self):
+        """Timers of file transfers; quick only while there are any."""
+        last = time.ticks_ms()
         while True:
-            self.cfdp.tick(time.ticks_ms())
-            await asyncio.sleep_ms(250)
+            if self.products.feed():
+                self._wake.set()
+            busy = self.cfdp.transactions()
+            await asyncio.sleep_ms(100 if busy else 500)
+            now = time.ticks_ms()
+            self.cfdp.tick(time.ticks_diff(now, last))
+            last = now
+            if busy:
+                self._wake.set()
 
     async def _health(self):
         """Loop delay, watchdog, and the fall-back to the robust profile when the ground is silent."""
         while True:
             t = time.ticks_ms()
-            await asyncio.sleep_ms(100)
-            late = time.ticks_diff(time.ticks_ms(), t) - 100
-            if late > self._loop_delay:
-                self._loop_delay = late
+            await asyncio.sleep_ms(500)
+            now = time.ticks_ms()
+            self._loop_delay = max(self._loop_delay, time.ticks_diff(now, t) - 500)
             self.board.feed_watchdog()
-            silent = time.ticks_diff(t, self._last_heard)
-            if not self._robust and silent > self.pool.get(d.P_GROUND_SILENCE) * 1000:
-                self.set_profile(0, True)
+            self.downlink.silence_ms = self.pool.get(d.P_GROUND_SILENCE) * 1000
+            if self.downlink.tick(now):
+                self.events.report(d.E_PROFILE_CHANGED, ">BB", self.downlink.profile, 1)
 
     async def _guard(self, name, make):
         """Run make() for ever; an exception is recorded and the task starts anew."""

@@ -15,9 +15,10 @@ FOLDER = "/p"
 _RECORD = ">BHBBBBBBBBBHHHHBIHBIIHH"
 RECORD_SIZE = struct.calcsize(_RECORD)
 _VERSION = const(1)
-# positions of the fields that change, in the unpacked record and in its bytes
-_KIND, _STATE, _PROTECTED, _LAYERS, _SIZE = const(2), const(3), const(4), const(6), const(19)
-_AT_STATE, _AT_PROTECTED, _AT_PRIORITY = const(4), const(5), const(6)
+# positions in the record of the fields that change
+_AT_STATE = const(4)
+_AT_PROTECTED = const(5)
+_AT_PRIORITY = const(6)
 _RESERVE = const(24576)  # kept free for transactions, tables and LittleFS's own copies
 
 
@@ -150,7 +151,7 @@ class Store:
                 state = record[_AT_STATE]
                 if released and state < d.PRODUCT_STATE_DOWN:
                     continue
-                app.cancel_product(number)
+                app.products.forget(number)
                 self.delete(number)
                 if state < d.PRODUCT_STATE_DOWN:
                     app.pool.add(d.P_PRODUCTS_LOST)

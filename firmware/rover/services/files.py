@@ -36,12 +36,12 @@ def execute(app, key, args):
     if key == d.C_DOWNLINK_FILE:
         if args[0] == "/key.bin" or _size(args[0]) < 0:
             return d.F_UNKNOWN_FILE
-        app.send_file(args[0], args[1], args[2], args[3])
+        app.send_file(args[0], args[1] * 16, args[2], args[3])
         return None
     if key == d.C_DOWNLINK_PRODUCT:
-        return None if app.send_product(args[0], args[2], args[1]) else d.F_UNKNOWN_FILE
+        return None if app.products.add(args[0], args[2], args[1]) else d.F_UNKNOWN_FILE
     if key == d.C_DELETE_PRODUCT:
-        app.cancel_product(args[0])
+        app.products.forget(args[0])
         return None if app.store.delete(args[0]) else d.F_UNKNOWN_FILE
     if key == d.C_PROTECT_PRODUCT:
         return None if app.store.change(args[0], protected=args[1]) else d.F_UNKNOWN_FILE

@@ -11,7 +11,7 @@ def execute(app, key, args):
 
         return capture(app, *args)
     if key == d.C_SET_PROFILE:
-        app.set_profile(args[0], False)
+        app.set_profile(args[0])
         return None
     if key == d.C_RESTART:
         return _leave(app, 0)

@@ -1,0 +1,90 @@
+"""The downlink queue of products: hands whole products to the file transfer, the most urgent first, as it has room.
+
+State on flash: queued = waiting here, partly_down = all its files are transactions, down = the ground has them all.
+A reset between the two writes hands a product over again, except files that are still transactions.
+"""
+
+from micropython import const
+
+from rover import dictionary as d
+
+_ROOM = const(6)  # start another product only while the file transfer has fewer transactions than this
+_MAX = const(64)  # products waiting; more stay "taken" and can be asked for again
+_STATE = const(4)  # positions in the catalogue entry
+_PRIORITY = const(6)
+_LAYERS = const(7)
+_CODEC = const(8)
+
+
+class Queue:
+    def __init__(self, app):
+        self.app = app
+        self._waiting = []  # priority << 24 | order of arrival << 14 | product, kept sorted
+        self._arrivals = 0
+        self._last_layer = {}
+
+    def load(self):
+        """Products that were waiting when the unit stopped."""
+        store = self.app.store
+        for number in store.numbers():
+            record = store.read(number)
+            if record and record[_STATE] == d.PRODUCT_STATE_QUEUED:
+                self._insert(number, record[_PRIORITY])
+
+    def add(self, number, priority, last_layer=15):
+        """Queue a product; False when there is none of this number or the queue is full."""
+        if len(self._waiting) >= _MAX or not self.app.store.change(
+            number, state=d.PRODUCT_STATE_QUEUED, priority=priority
+        ):
+            return False
+        if last_layer < 15:
+            self._last_layer[number] = last_layer
+        self._insert(number, priority)
+        return True
+
+    def _insert(self, number, priority):
+        self._arrivals = (self._arrivals + 1) & 0x3FF
+        self._waiting.append(priority << 24 | self._arrivals << 14 | number)
+        self._waiting.sort()
+
+    def feed(self):
+        """Hand over what there is room for; called regularly. True when something was started."""
+        started = False
+        while self._waiting and len(self.app.cfdp.transactions()) < _ROOM:
+            number = self._waiting.pop(0) & 0x3FFF
+            started = self._hand_over(number) or started
+        return started
+
+    def _hand_over(self, number):
+        app = self.app
+        record = app.store.read(number)
+        if record is None:
+            return False
+        busy = [t[1] for t in app.cfdp.transactions()]
+        priority = record[_PRIORITY]
+        path = app.store.path(number, "m")
+        if path not in busy:
+            app.send_file(path, priority * 16)
+        for layer in range(min(record[_LAYERS], self._last_layer.pop(number, 15) + 1)):
+            path = app.store.path(number, layer)
+            if path not in busy:
+                # later layers after the earlier ones of the same product, but before less urgent products
+                app.send_file(path, priority * 16 + 1 + layer, slots=record[_CODEC] != d.CODEC_RAW)
+        app.store.change(number, state=d.PRODUCT_STATE_PARTLY_DOWN)
+        return True
+
+    def finished(self, path):
+        """A transaction of a product's file ended well; the product is down with its last one."""
+        prefix = path[:8]
+        for t in self.app.cfdp.transactions():
+            if t[1].startswith(prefix) and t[1] != path:
+                return
+        self.app.store.change(int(path[3:7]), state=d.PRODUCT_STATE_DOWN)
+
+    def forget(self, number):
+        """The product is being deleted: out of the queue, its transactions cancelled."""
+        self._waiting = [w for w in self._waiting if w & 0x3FFF != number]
+        prefix = "/p/%04d." % number
+        for t in self.app.cfdp.transactions():
+            if t[1].startswith(prefix):
+                self.app.cfdp.cancel(t[0])
