@@ -620,7 +620,7 @@ class Cfdp:
                     b = tx.pos  # comes anyway
                 if a < b and not tx.again(a, b):
                     self.naks_dropped += 1
-        if tx.state == _WAIT and end < tx.size:
+        if tx.state == _WAIT and (end < tx.size or len(mv) == 17):
             tx.interval = _FIRST_MS  # the receiver has no EOF (a new ground, or it was lost)
             tx.flags |= _F_EOF
         return True

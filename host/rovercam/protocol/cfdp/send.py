@@ -89,7 +89,8 @@ class Sender:
             if self.state == "cancelling":
                 self._close(self.condition)
             elif self.state == "waiting":
-                self._repeat_at = now + self._settings.most_wait
+                self._backoff = max(self._backoff, 4.0)  # its Finished will come, or its NAKs
+                self._later(now)
         elif isinstance(directive, KeepAlivePdu):
             self._reached(directive.progress)
         elif isinstance(directive, NakPdu):
@@ -106,8 +107,8 @@ class Sender:
             sent = self.size if self.state == "waiting" else self.at  # the rest comes anyway
             queued = Ranges(self._again)
             self._again.extend(queued.missing(start, min(end, sent)))
-        if self.state == "waiting" and directive.end_of_scope < self.size:
-            self._eof = True
+        if self.state == "waiting" and (directive.end_of_scope < self.size or not directive.segment_requests):
+            self._eof = True  # the unit does not know it (any more)
             self._backoff = 1.0
 
     def _reached(self, progress: int) -> None:
