@@ -260,9 +260,7 @@ class App:
                 if not n:
                     break
                 self.uplink.feed(buf, n)
-                        self._wake.set()
-            if self._restart is not None:
-                return
+            self._wake.set()  # an answer may be due, or the control word has changed
 
     async def _transmit(self):
         line = self.board.line
