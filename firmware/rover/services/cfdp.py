@@ -207,6 +207,8 @@ class Cfdp:
         if len(self._txs) >= _MAX_TX:
             raise OSError(11)
         size = os.stat(path)[6]
+        if cls == 1:
+            checksum = 0  # repair packets carry the modular one
         if run and (checksum == 3 or size // run > 65535):
             run = 0  # CRC-32 needs the bytes in order
         seq = self._next_seq()

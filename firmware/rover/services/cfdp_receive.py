@@ -134,7 +134,9 @@ class Receiver:
         m = mv[p]
         if p + 1 + m > len(mv):
             return False
-        name = str(bytes(mv[p + 1 : p + 1 + m] or mv[15 : 15 + n]), "utf-8")  # a bad one raises UnicodeError, a ValueError
+        name = str(
+            bytes(mv[p + 1 : p + 1 + m] or mv[15 : 15 + n]), "utf-8"
+        )  # a bad one raises UnicodeError, a ValueError
         if rx and rx.ended:
             self._end(rx)  # the ground has started anew and uses the number again
             rx = None

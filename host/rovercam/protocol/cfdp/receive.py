@@ -464,18 +464,18 @@ class Receiver:
             if now >= self._finish_at:
                 out.append(self._build.finished(self.condition, self.condition == 0))
                 self._finish_at = now + min(self._peer.rto * self._backoff, self._settings.most_wait)
-                self._backoff *= 2
+                self._backoff *= 1.5
             return out
         if self.state != "receiving" or self.cls == 1:
             return out
         if now >= self._ask_metadata_at:
             out.append(self._build.nak(0, self.frontier, [(0, 0)]))
             self._ask_metadata_at = now + min(self._peer.rto * self._backoff, self._settings.most_wait)
-            self._backoff *= 2
+            self._backoff *= 1.5
         if now >= self._timeout_at():
             for want in self._wants:
                 want.batch, want.again = 0, True
-            self._backoff *= 2
+            self._backoff *= 1.5
         if self._answer_prompt or self._may_ask():
             out += self._naks(now)
         return out

@@ -221,7 +221,7 @@ class Sender:
 
     def _later(self, now: float) -> None:
         self._repeat_at = now + min(self._peer.rto * self._backoff, self._settings.most_wait)
-        self._backoff *= 2
+        self._backoff *= 1.5
 
     def _who(self) -> dict[str, Any]:
         return {"transaction": self.id, "unit": self.unit, "direction": Direction.UP, "name": self.name}
