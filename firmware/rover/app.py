@@ -15,7 +15,6 @@ import time
 from micropython import const
 
 from rover import dictionary as d
-from rover.arena import Arena
 from rover.clock import Clock
 from rover.commander import Commander
 from rover.link.downlink import Downlink
@@ -41,9 +40,9 @@ _LARGEST_EVERY = const(12)  # housekeeping samples between two searches for the 
 class App:
     """config: the contents of /config.json; key: 32 bytes, or None for the insecure bench mode."""
 
-    def __init__(self, board, config, key, folder):
+    def __init__(self, board, arena, config, key, folder):
         self.board = board
-        self.arena = Arena()
+        self.arena = arena
         for path in ("/p", "/t"):
             try:
                 os.mkdir(path)
@@ -355,7 +354,7 @@ def largest_block(limit):
     return low << 10
 
 
-def main(folder):
+def main(folder, arena):
     """Entry point from /main.py; folder: the slot that holds this firmware. Returns to the prompt when asked to."""
     import json
 
@@ -368,7 +367,7 @@ def main(folder):
     from rover.board.pico import PicoBoard
 
     board = PicoBoard(config)
-    app = App(board, config, key, folder)
+    app = App(board, arena, config, key, folder)
     del json, config
     gc.collect()
     try:
