@@ -27,10 +27,10 @@ class Files:
 
     # ------------------------------------------------------------------------------------------------------ transfers
     def transfer(self, unit: int, sender: int, number: int, time: float) -> int:
-        """Row of the active transfer with this CFDP transaction id, made when there is none."""
+        """Row of the live transfer with this CFDP transaction id, made when there is none."""
         row = self.db.execute(
-            "SELECT id FROM transfer WHERE unit = ? AND sender = ? AND number = ? AND status = 'active'",
-            (unit, sender, number),
+            "SELECT id FROM transfer WHERE sender = ? AND number = ? AND live",
+            (sender, number),
         ).fetchone()
         if row:
             return int(row[0])
@@ -39,8 +39,8 @@ class Files:
         )
 
     def update_transfer(self, transfer: int, **fields: Any) -> None:
-        """name, target, size, received, status, finished, checksum, state."""
-        allowed = {"name", "target", "size", "received", "status", "finished", "checksum", "state"}
+        """unit, name, target, live, size, received, status, finished, checksum, state."""
+        allowed = {"unit", "name", "target", "size", "received", "status", "finished", "checksum", "state", "live"}
         if not fields.keys() <= allowed:
             raise ValueError(f"a transfer has no {fields.keys() - allowed}")
         self.begin()
@@ -174,6 +174,11 @@ class Files:
         rows[0]["fields"] = json.loads(rows[0]["fields"])
         rows[0]["layers"] = self.layers(rows[0]["id"])
         return rows[0]
+
+    def product_fields(self, product: int) -> dict[str, Any]:
+        """The catalogue entry as received; empty while it has not come."""
+        row = self.db.execute("SELECT fields FROM product WHERE id = ?", (product,)).fetchone()
+        return json.loads(row[0]) if row else {}
 
     def slots(self, product: int, slot: int) -> list[tuple[int, bytes]]:
         """(layer, slot) of every whole slot of every layer that is there, coarse layers first."""

@@ -1,7 +1,7 @@
 """Tables of the archive. Times are POSIX seconds (REAL) in rows, and whole microseconds in blocks of samples.
 
-Raw before derived: `frame`, `command` and `piece` hold what cannot be had again; `packet` is made from frames and everything else from
-packets, so a newer dictionary decodes the past again (Archive.forget_decoded, station.redecode).
+Raw before derived: `frame`, `command` and `piece` hold what cannot be had again; `packet` is made from frames and
+everything else from packets, so a newer dictionary decodes the past again (Archive.forget_decoded, station.redecode).
 """
 
 VERSION = 1
@@ -25,18 +25,20 @@ CREATE INDEX IF NOT EXISTS packet_time ON packet (time);
 
 -- Housekeeping structures as they were in force (made by command, or of another dictionary version).
 CREATE TABLE IF NOT EXISTS structure (
-  unit INTEGER NOT NULL, id INTEGER NOT NULL, since REAL NOT NULL, parameters TEXT NOT NULL, PRIMARY KEY (unit, id, since)
-) WITHOUT ROWID;
+  unit INTEGER NOT NULL, id INTEGER NOT NULL, since REAL NOT NULL, parameters TEXT NOT NULL,
+  PRIMARY KEY (unit, id, since)) WITHOUT ROWID;
 
--- Samples: packets of one source, folded by the thousand into columns. Packets after `folded` are decoded when asked.
+-- Samples: packets of one source, folded by the thousand into columns; those after `folded` are decoded when asked.
 CREATE TABLE IF NOT EXISTS source (source INTEGER PRIMARY KEY, folded INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, unit INTEGER NOT NULL, name TEXT NOT NULL, UNIQUE (unit, name));
+CREATE TABLE IF NOT EXISTS series (
+  id INTEGER PRIMARY KEY, unit INTEGER NOT NULL, name TEXT NOT NULL, UNIQUE (unit, name));
 CREATE TABLE IF NOT EXISTS block (
   id INTEGER PRIMARY KEY, source INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, n INTEGER NOT NULL,
   times BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS span (
   series INTEGER NOT NULL, t1 INTEGER NOT NULL, block INTEGER NOT NULL, t0 INTEGER NOT NULL, n INTEGER NOT NULL,
-  lo NUMERIC, hi NUMERIC, t_lo INTEGER, t_hi INTEGER, data INTEGER NOT NULL, PRIMARY KEY (series, t1, block)) WITHOUT ROWID;
+  lo NUMERIC, hi NUMERIC, t_lo INTEGER, t_hi INTEGER, data INTEGER NOT NULL,
+  PRIMARY KEY (series, t1, block)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS samples (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, data BLOB NOT NULL);
 
 CREATE TABLE IF NOT EXISTS event (
@@ -56,15 +58,19 @@ CREATE TABLE IF NOT EXISTS stage (
   text TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS stage_command ON stage (command);
 
--- Files on their way and arrived. (unit, sender, number) is the CFDP transaction; state: JSON of the file transfer entity.
+-- Files on their way and arrived. (sender, number) is the CFDP transaction: numbers come again one day, so only one
+-- row at a time is live. state: JSON of the file transfer entity.
 CREATE TABLE IF NOT EXISTS transfer (
   id INTEGER PRIMARY KEY, unit INTEGER NOT NULL, sender INTEGER NOT NULL, number INTEGER NOT NULL, began REAL NOT NULL,
   name TEXT NOT NULL DEFAULT '', target TEXT NOT NULL DEFAULT '', size INTEGER, received INTEGER NOT NULL DEFAULT 0,
   status TEXT NOT NULL DEFAULT 'active', finished REAL, checksum INTEGER, state TEXT NOT NULL DEFAULT '',
-  content BLOB);
-CREATE UNIQUE INDEX IF NOT EXISTS transfer_live ON transfer (unit, sender, number) WHERE status = 'active';
+  live INTEGER NOT NULL DEFAULT 1, content BLOB);
+CREATE UNIQUE INDEX IF NOT EXISTS transfer_live ON transfer (sender, number) WHERE live;
 CREATE TABLE IF NOT EXISTS piece (
   transfer INTEGER NOT NULL, offset INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (transfer, offset)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS repair (
+  transfer INTEGER NOT NULL, generation INTEGER NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
+  PRIMARY KEY (transfer, generation, number)) WITHOUT ROWID;
 
 -- Pictures and other products; layers are transfers.
 CREATE TABLE IF NOT EXISTS product (

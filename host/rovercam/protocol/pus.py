@@ -75,8 +75,8 @@ class Verification:
     reason: str = ""
     """Name of the failure code."""
     step: int | None = None
-    detail: bytes = b""
-    """What the unit added to a failure (bytes after the code)."""
+    detail: int = 0
+    """What the unit added to a failure code: the number of the argument, an error of the system."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +172,11 @@ def build_command(
     return bytes(SpacePacketHeader.tc(apid, sequence, len(body) - 1, sec_header_flag=True).pack()) + body
 
 
+def build_packet(apid: int, sequence: int, data: bytes) -> bytes:
+    """A telecommand packet without secondary header (file transfer PDUs)."""
+    return bytes(SpacePacketHeader.tc(apid, sequence, len(data) - 1).pack()) + data
+
+
 def decode(report: Report, dictionary: Dictionary, structures: Mapping[int, Any] | None = None) -> Decoded:
     """A report's meaning. ``structures`` overrides the dictionary's housekeeping structures (made in flight).
 
@@ -202,14 +207,11 @@ def _verification(report: Report, dictionary: Dictionary) -> Verification:
     apid = int.from_bytes(body[:2], "big") & 0x7FF
     sequence = int.from_bytes(body[2:4], "big") & 0x3FFF
     rest = body[4:]
-    step = None
-    if stage == "progress" and rest:
-        step, rest = rest[0], rest[1:]
-    code = None
-    if not success:
-        if not rest:
-            raise PacketError(f"report 1.{report.subtype}: the failure code is missing")
-        code, rest = rest[0], rest[1:]
+    # Then a failure code or step (u16) and its data (u16), both left out where there is nothing to say.
+    number = int.from_bytes(rest[:2], "big") if len(rest) >= 2 else None
+    if not success and number is None:
+        raise PacketError(f"report 1.{report.subtype}: the failure code is missing")
+    code = None if success else number
     return Verification(
         apid=apid,
         sequence=sequence,
@@ -217,8 +219,8 @@ def _verification(report: Report, dictionary: Dictionary) -> Verification:
         success=success,
         code=code,
         reason="" if code is None else dictionary.failures.get(code, f"code {code}"),
-        step=step,
-        detail=rest,
+        step=number if success and stage == "progress" else None,
+        detail=int.from_bytes(rest[2:4], "big") if len(rest) >= 4 else 0,
     )
 
 

@@ -1,0 +1,396 @@
+"""The station: joins line, protocol and archive. Sync and sans-IO; bytes and the time come in, bytes and updates go out.
+
+    station.attach("socket://rover:5000")
+    station.receive(port, data, now)        bytes from a port
+    station.command(unit, name, args, now)  a telecommand, checked against the dictionary
+    station.transmit(port, now) -> bytes    what to write to a port; commits the archive first
+    station.deadline()                      when transmit is due next without input
+
+`now` is POSIX seconds, the same clock for every call; it never goes back. Nothing here reads a clock, sleeps or
+touches a port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rovercam.archive import Archive, ArchiveError
+from rovercam.dictionary import Dictionary, DictionaryError, encode_command, find
+from rovercam.keys import KeyStore, KeyStoreError
+from rovercam.protocol import pus
+from rovercam.protocol.cfdp import Entity, RequestError, TransactionId
+from rovercam.station import links
+from rovercam.station.decoding import Decoder
+from rovercam.station.files import FileService
+from rovercam.station.links import PortLink, UnitLink
+from rovercam.station.transfers import ArchiveStore
+from rovercam.station.updates import (
+    CommandChanged,
+    EventReceived,
+    Notice,
+    PortChanged,
+    Stage,
+    UnitHeard,
+    Update,
+)
+from rovercam.station.verification import Commands, Pending
+
+Subscriber = Callable[[Update], None]
+COMMIT_INTERVAL = 0.25
+"""Longest time, in seconds of the station's clock, that rows wait for their commit."""
+
+
+class StationError(Exception):
+    """The caller's fault: no such unit, no key, no port; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """What the station knows of a unit's link, for panels."""
+
+    unit: int
+    port: str
+    heard: float
+    frames: int
+    lost: int
+    corrected: int
+    duplicates: int
+    profile: str
+    discarded: int
+    uplink: Mapping[str, Any]
+    insecure: bool
+
+
+class Station:
+    """archive: opened for writing; keys: where units' keys are; name: who commands are logged for by default."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        keys: KeyStore,
+        *,
+        now: float = 0.0,
+        name: str = "station",
+        set_clocks: bool = False,
+    ):
+        self.archive = archive
+        self.dictionary: Dictionary = archive.dictionary
+        self.keys = keys
+        self.name = name
+        self.set_clocks = set_clocks
+        self._subscribers: list[Subscriber] = []
+        self._ports: dict[str, PortLink] = {}
+        self._units: dict[int, UnitLink] = {}
+        self.commands = Commands(archive)
+        self._decoder = Decoder(archive, self.commands, self.tell)
+        self._store = ArchiveStore(archive)
+        self._open_files(now)
+        self._committed = now
+
+    # ---------------------------------------------------------------------------------------------------- subscribers
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Called with every Update, in order, inside the call that caused it; returns the function that ends it."""
+        self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber) if subscriber in self._subscribers else None
+
+    def tell(self, update: Update) -> None:
+        for subscriber in tuple(self._subscribers):
+            subscriber(update)
+        if isinstance(update, Notice):
+            number = self.archive.add_event(
+                packet=None,
+                time=update.time,
+                received=update.time,
+                unit=update.unit,
+                number=0,
+                name="station",
+                severity=update.severity,
+                text=update.text,
+                fields={},
+            )
+            told = EventReceived(
+                time=update.time,
+                id=number,
+                unit=update.unit,
+                received=update.time,
+                name="station",
+                severity=update.severity,
+                text=update.text,
+            )
+            for subscriber in tuple(self._subscribers):
+                subscriber(told)
+
+    # ---------------------------------------------------------------------------------------------------------- ports
+    def attach(self, port: str, now: float) -> None:
+        """A port that bytes will come from; known ports are told "open" again."""
+        if port not in self._ports:
+            self._ports[port] = PortLink(port)
+        self._ports[port].open = True
+        self.tell(PortChanged(time=now, port=port, state="open"))
+
+    def port_state(self, port: str, state: str, text: str, now: float) -> None:
+        """The runner says: lost, waiting, closed."""
+        if port in self._ports:
+            self._ports[port].open = state == "open"
+        self.tell(PortChanged(time=now, port=port, state=state, text=text))
+
+    def ports(self) -> dict[str, bool]:
+        """Attached ports and whether they are open."""
+        return {name: p.open for name, p in self._ports.items()}
+
+    # ------------------------------------------------------------------------------------------------------- receiving
+    def receive(self, port: str, data: bytes, now: float) -> None:
+        """Bytes from a port. Raises ArchiveError when they cannot be stored: then nothing of them was taken."""
+        self._store.now = now
+        link = self._ports[port]
+        try:
+            for frame in link.feed(data, now):
+                self._frame(link, frame, now)
+            self.poll(now)
+        except ArchiveError:
+            self._roll_back(now)
+            raise
+
+    def _frame(self, link: PortLink, frame: links.Frame, now: float) -> None:
+        unit = self._unit(frame.unit)
+        if unit.is_duplicate(frame, link.name, now):
+            return
+        row = self.archive.add_frame(now, link.name, frame.unit, frame.channel, frame.corrected, frame.data)
+        if unit.port != link.name:
+            unit.port = link.name
+            self.tell(UnitHeard(time=now, unit=frame.unit, port=link.name))
+        self.cfdp.heard(frame.unit, now)
+        if frame.clcw is not None:
+            self._uplink_events(unit, unit.on_clcw(frame.clcw, now), now)
+        for packet in frame.packets:
+            self._packet(unit, packet, row, now)
+
+    def _packet(self, unit: UnitLink, packet: bytes, frame: int, now: float) -> None:
+        apid = (packet[0] << 8 | packet[1]) & 0x7FF
+        kind = apid - self.dictionary.apid(unit.number)
+        table = self.dictionary.raw["apid"]
+        if kind == table["pus"]:
+            self._decoder.report(unit, packet, frame, now)
+            if unit.clock_unset and self.set_clocks:
+                self._set_clock(unit, now)
+        elif kind == table["cfdp"]:
+            self.files.on_events(self.cfdp.pdu_in(unit.number, packet[6:], now), now)
+        elif kind == table["repair"]:
+            self.files.on_events(self.cfdp.repair_in(unit.number, packet[6:], now), now)
+        elif apid != links.IDLE_APID:
+            unit.foreign_packets += 1
+
+    def _set_clock(self, unit: UnitLink, now: float) -> None:
+        """Once per start of the unit, and only with its key."""
+        unit.clock_unset = False
+        seconds = int(now)
+        arguments = {"seconds": seconds, "fraction": now - seconds - (now - seconds) % (1 / 65536)}
+        try:
+            self.command(unit.number, "set_time", arguments, now, sender=self.name)
+        except (StationError, DictionaryError) as error:
+            self.tell(Notice(time=now, unit=unit.number, severity="low", text=f"clock not set: {error}"))
+
+    # ---------------------------------------------------------------------------------------------------- transmitting
+    def transmit(self, port: str, now: float) -> bytes:
+        """Bytes for a port now. Everything received so far is committed before."""
+        self._store.now = now
+        if not self._ports[port].open:
+            return b""
+        mine = [u for u in self._units.values() if u.port == port or (u.port is None and len(self._ports) == 1)]
+        if not mine:
+            return b""
+        self._file_pdus(now)
+        out = bytearray()
+        for unit in mine:
+            data, events = unit.poll(now)
+            out += data
+            self._uplink_events(unit, events, now)
+        if out:
+            self.commit(now)
+        return bytes(out)
+
+    def _file_pdus(self, now: float) -> None:
+        """PDUs of the file transfer entity to the units' uplinks, as far as these have room."""
+        for number, pdu in self.cfdp.poll(now):
+            unit = self._unit(number)
+            if unit.uplink is None and not self._open_uplink(unit, now):
+                continue
+            unit.send_pdu(self.dictionary.apid(number, "cfdp"), pdu)
+        self.files.on_events(self.cfdp.events(), now)
+
+    def _open_uplink(self, unit: UnitLink, now: float) -> bool:
+        """False, said once, when there is no key for it."""
+        try:
+            unit.open_uplink(self.dictionary.scid(unit.number), self.keys.get(unit.number), self.archive)
+        except KeyStoreError as error:
+            if not unit.key_missed:
+                unit.key_missed = True
+                self.tell(Notice(time=now, unit=unit.number, severity="medium", text=f"cannot answer: {error}"))
+            return False
+        return True
+
+    def deadline(self) -> float | None:
+        """When transmit should be called next, if no bytes come before; None: only when something happens."""
+        times = [u.deadline() for u in self._units.values() if u.port is not None or len(self._ports) == 1]
+        times.append(self.cfdp.deadline())
+        times += [p.deadline() for p in self._ports.values()]
+        if self.archive.db.in_transaction:
+            times.append(self._committed + COMMIT_INTERVAL)
+        return min((t for t in times if t is not None), default=None)
+
+    def poll(self, now: float) -> None:
+        """What is due without new bytes: frames that only silence decides, commits."""
+        for link in self._ports.values():
+            due = link.deadline()
+            if due is not None and due <= now:
+                for frame in link.poll(now):
+                    self._frame(link, frame, now)
+        if now - self._committed >= COMMIT_INTERVAL:
+            self.commit(now)
+
+    def commit(self, now: float) -> None:
+        """Everything taken so far survives a kill."""
+        try:
+            self.archive.commit()
+        except ArchiveError:
+            self._roll_back(now)
+            raise
+        self._committed = now
+
+    def _roll_back(self, now: float) -> None:
+        """Back to what is stored for certain: file transfer must not acknowledge what the archive does not have."""
+        self.archive.rollback()
+        self._store.forget_cached()
+        self._open_files(now)
+
+    def _open_files(self, now: float) -> None:
+        self._store.now = now
+        self.cfdp = Entity(int(self.dictionary.raw["unit"]["ground_entity"]), self._store, now)
+        self.files = FileService(self.archive, self.cfdp, self._store, self.dictionary, self.tell)
+
+    # ------------------------------------------------------------------------------------------------------ commanding
+    def command(
+        self,
+        unit: int,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        now: float = 0.0,
+        *,
+        sender: str = "",
+        acks: int = pus.ACK_ALL,
+        bypass: bool = False,
+    ) -> CommandChanged:
+        """Queue one telecommand. Raises UnknownName, ValueRefused (with the allowed range), StationError."""
+        arguments = dict(arguments or {})
+        definition = find(self.dictionary.commands, name, "command")
+        data = encode_command(definition, arguments, self.dictionary)
+        link = self._unit(unit)
+        if link.uplink is None:
+            try:
+                link.open_uplink(self.dictionary.scid(unit), self.keys.get(unit), self.archive)
+            except KeyStoreError as error:
+                raise StationError(str(error)) from error
+        apid = self.dictionary.apid(unit)
+        sequence = link.next_sequence(self.archive, apid)
+        packet = pus.build_command(apid, sequence, definition.service, definition.subtype, data, acks=acks)
+        row = self.archive.add_command(
+            time=now,
+            unit=unit,
+            name=name,
+            arguments=arguments,
+            sender=sender or self.name,
+            apid=apid,
+            sequence=sequence,
+            data=packet,
+        )
+        pending = Pending(
+            id=row,
+            unit=unit,
+            name=name,
+            arguments=arguments,
+            sender=sender or self.name,
+            apid=apid,
+            sequence=sequence,
+            acks=acks,
+            two_step=definition.two_step,
+            argument_names=tuple(f.name for f in definition.args),
+        )
+        self.commands.add(pending)
+        link.send_command(packet, pending, bypass)
+        self._decoder.command_sent(unit, definition, arguments, now)
+        snapshot = pending.snapshot(now)
+        self.tell(snapshot)
+        return snapshot
+
+    def put(self, unit: int, data: bytes, target: str, now: float, *, sender: str = "") -> TransactionId:
+        """Send a file to a unit; goes on over restarts of either end. Raises StationError."""
+        self._store.now = now
+        link = self._unit(unit)
+        if link.uplink is None and not self._open_uplink(link, now):
+            raise StationError(f"no key for unit {unit}: see `rovercam keys`")
+        try:
+            transaction = self.cfdp.put(unit, data, target)
+        except RequestError as error:
+            raise StationError(str(error)) from error
+        self.files.on_events(self.cfdp.events(), now)
+        return transaction
+
+    def transfer(self, action: str, source: int, number: int, now: float) -> None:
+        """suspend, resume or cancel a file transfer of this end. Raises StationError."""
+        self._store.now = now
+        transaction = TransactionId(source, number)
+        try:
+            if action == "suspend":
+                self.cfdp.suspend(transaction)
+            elif action == "resume":
+                self.cfdp.resume(transaction)
+            elif action == "cancel":
+                self.cfdp.cancel(transaction, now)
+            else:
+                raise StationError(f"transfers can be suspended, resumed and cancelled, not {action!r}")
+        except RequestError as error:
+            raise StationError(str(error)) from error
+        self.files.on_events(self.cfdp.events(), now)
+
+    def _uplink_events(self, unit: UnitLink, events: list[links.UplinkEvent], now: float) -> None:
+        for event in events:
+            if isinstance(event.tag, Pending):
+                stage = Stage(time=now, stage=event.kind, success=event.success, text=event.text)
+                state = event.kind if event.success else "lost"
+                self.tell(self.commands.stage(event.tag, stage, state, now))
+            elif event.text:
+                self.tell(Notice(time=now, unit=unit.number, severity="medium", text=event.text))
+
+    # -------------------------------------------------------------------------------------------------------- overview
+    def _unit(self, number: int) -> UnitLink:
+        if number not in self._units:
+            self._units[number] = UnitLink(number)
+        return self._units[number]
+
+    def units(self) -> list[int]:
+        """Units heard since the start."""
+        return sorted(n for n, u in self._units.items() if u.port is not None)
+
+    def link(self, unit: int) -> Overview:
+        """Raises StationError when the unit was not heard."""
+        if unit not in self._units or self._units[unit].port is None:
+            heard = ", ".join(map(str, self.units())) or "none"
+            raise StationError(f"unit {unit} was not heard since the station began; heard: {heard}")
+        link = self._units[unit]
+        assert link.port is not None
+        port = self._ports[link.port]
+        return Overview(
+            unit=unit,
+            port=link.port,
+            heard=link.heard,
+            frames=link.frames,
+            lost=link.lost,
+            corrected=link.corrected,
+            duplicates=link.duplicates,
+            profile=link.profile_text,
+            discarded=port.discarded,
+            uplink=link.uplink_state(),
+            insecure=link.insecure,
+        )

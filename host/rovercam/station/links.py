@@ -1,0 +1,202 @@
+"""What the station keeps per port (a downlink receiver) and per unit (an uplink, counters, clock)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from rovercam.archive import Archive
+from rovercam.protocol import downlink, events, pus
+from rovercam.protocol.profiles import TABLE
+from rovercam.protocol.uplink import Uplink
+from rovercam.station.decoding import Correlation
+from rovercam.station.verification import Pending
+
+IDLE_APID = 0x7FF
+SAME_FRAME = 30.0
+"""Seconds within which the same frame from another port is the same transmission."""
+FRAMES_REMEMBERED = 512
+SEQUENCES_AHEAD = 64
+"""Authentication sequence numbers reserved in the archive at a time: a killed station skips some, never repeats one."""
+
+
+@dataclass(slots=True)
+class Frame:
+    """One transfer frame with the packets that ended in it."""
+
+    unit: int
+    channel: int
+    data: bytes
+    corrected: int
+    lost: int
+    clcw: int | None
+    profile: int
+    packets: list[bytes] = field(default_factory=list)
+
+
+class PortLink:
+    """One port's receiver."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.open = True
+        self.receiver = downlink.Receiver()
+
+    def feed(self, data: bytes, now: float) -> list[Frame]:
+        return _frames(self.receiver.feed(data, now))
+
+    def poll(self, now: float) -> list[Frame]:
+        """What silence decides."""
+        return _frames(self.receiver.poll(now))
+
+    def deadline(self) -> float | None:
+        return self.receiver.deadline()
+
+    @property
+    def profile(self) -> str:
+        return str(self.receiver.profile) if self.receiver.profile else ""
+
+    @property
+    def discarded(self) -> int:
+        return self.receiver.counters.discarded_total
+
+
+def _frames(found: Iterable[events.Event]) -> list[Frame]:
+    frames: list[Frame] = []
+    for event in found:
+        if isinstance(event, events.FrameReceived):
+            frames.append(
+                Frame(
+                    unit=event.unit,
+                    channel=event.vcid,
+                    data=event.frame,
+                    corrected=event.corrected,
+                    lost=event.lost,
+                    clcw=event.ocf,
+                    profile=event.profile,
+                )
+            )
+        elif isinstance(event, events.PacketReceived):
+            frames[-1].packets.append(event.packet)
+    return frames
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkEvent:
+    """Something that became of a command (tag) or of the link; kind: sent, received."""
+
+    kind: str
+    success: bool
+    text: str = ""
+    tag: Any = None
+
+
+class UnitLink:
+    """One unit: where it was heard last, its uplink, its counters."""
+
+    def __init__(self, number: int):
+        self.number = number
+        self.port: str | None = None
+        self.uplink: Uplink | None = None
+        self.key_missed = False
+        self.correlation = Correlation()
+        self.clock_unset = False
+        self.asked_clock = False
+        self.insecure = False
+        self.strange_dictionary: int | None = None
+        self.bad_packets = 0
+        self.foreign_packets = 0
+        self.heard = 0.0
+        self.frames = self.lost = self.corrected = self.duplicates = 0
+        self.profile = -1
+        self._recent: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        self._sequence: int | None = None
+        self._reserved = 0
+
+    # ------------------------------------------------------------------------------------------------------- downlink
+    def is_duplicate(self, frame: Frame, port: str, now: float) -> bool:
+        """Count a frame; True when another port brought it already."""
+        digest = hashlib.blake2b(frame.data, digest_size=16).digest()
+        seen = self._recent.get(digest)
+        if seen is not None and seen[0] != port and now - seen[1] < SAME_FRAME:
+            self.duplicates += 1
+            return True
+        self._recent[digest] = (port, now)
+        if len(self._recent) > FRAMES_REMEMBERED:
+            self._recent.popitem(last=False)
+        self.heard = now
+        self.frames += 1
+        self.lost += frame.lost
+        self.corrected += frame.corrected
+        self.profile = frame.profile
+        return False
+
+    @property
+    def profile_text(self) -> str:
+        return str(TABLE[self.profile]) if self.profile >= 0 else ""
+
+    # --------------------------------------------------------------------------------------------------------- uplink
+    def open_uplink(self, scid: int, key: bytes, archive: Archive) -> None:
+        """The first authenticated frame takes the next unused sequence number."""
+        self._sequence_key = f"uplink-sequence-{self.number}"
+        start = int(archive.get_meta(self._sequence_key, 0)) + 1
+        self.uplink = Uplink(scid, key, start)
+        self._archive = archive
+        self._reserve()
+
+    def _reserve(self) -> None:
+        """Note numbers as used before they are."""
+        assert self.uplink is not None
+        if self.uplink.sequence + SEQUENCES_AHEAD // 2 >= self._reserved:
+            self._reserved = self.uplink.sequence + SEQUENCES_AHEAD
+            self._archive.set_meta(self._sequence_key, self._reserved)
+
+    def raise_sequence(self, floor: int) -> None:
+        """Telemetry tells the unit's anti-replay floor: only higher numbers are taken (another station, a lost archive)."""
+        if self.uplink is not None and floor >= self.uplink.sequence:
+            self.uplink.sequence = floor + 1
+            self._reserve()
+
+    def next_sequence(self, archive: Archive, apid: int) -> int:
+        """Sequence count of the next telecommand packet."""
+        if self._sequence is None:
+            last = archive.last_sequence(apid)
+            self._sequence = -1 if last is None else last
+        self._sequence = (self._sequence + 1) % pus.SEQUENCE_MODULUS
+        return self._sequence
+
+    def send_command(self, packet: bytes, tag: Pending, bypass: bool) -> None:
+        assert self.uplink is not None
+        self.uplink.send(packet, bypass=bypass, tag=tag)
+
+    def send_pdu(self, apid: int, pdu: bytes) -> None:
+        """File transfer repeats what it needs itself: its packets go round sequence control."""
+        assert self.uplink is not None
+        count = self._pdu_count = (getattr(self, "_pdu_count", -1) + 1) % pus.SEQUENCE_MODULUS
+        self.uplink.send(pus.build_packet(apid, count, pdu), bypass=True, tag=None)
+
+    def on_clcw(self, word: int, now: float) -> list[UplinkEvent]:
+        if self.uplink is None:
+            return []
+        return [self._translate(e) for e in self.uplink.clcw(word, now) or ()]
+
+    def poll(self, now: float) -> tuple[bytes, list[UplinkEvent]]:
+        """Bytes to transmit now, and what became of commands."""
+        if self.uplink is None:
+            return b"", []
+        data = self.uplink.poll(now)
+        self._reserve()
+        return data, [self._translate(e) for e in self.uplink.events()]
+
+    def deadline(self) -> float | None:
+        return None if self.uplink is None else self.uplink.deadline()
+
+    def _translate(self, event: Any) -> UplinkEvent:
+        raise NotImplementedError
+
+    def uplink_state(self) -> dict[str, Any]:
+        """For panels."""
+        return {} if self.uplink is None else {"sequence": self.uplink.sequence}
