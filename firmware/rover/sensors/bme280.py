@@ -90,7 +90,7 @@ class BME280:
             adc_p = d[0] << 12 | d[1] << 4 | d[2] >> 4
             adc_t = d[3] << 12 | d[4] << 4 | d[5] >> 4
             adc_h = d[6] << 8 | d[7]
-            if adc_t == _SKIPPED or adc_t == 0xFFFFF:
+            if adc_t in (_SKIPPED, 0xFFFFF):
                 raise OSError(_EIO)
             self._compensate(adc_t, adc_p, adc_h)
         except OSError:
