@@ -179,7 +179,7 @@ class App:
             except OSError:
                 if present & bit:
                     p.add(d.P_SENSOR_ERRORS)
-            if (now ^ present) & bit:
+            if (now ^ present) & bit and self._samples > 1:
                 self.events.report(d.E_SENSOR_BACK if now & bit else d.E_SENSOR_FAILED, ">B", bit)
         p.set(d.P_SENSORS_PRESENT, now)
         w = board.weather

@@ -24,14 +24,13 @@ class UartLine(Line):
     def __init__(self, baud, tx, rx):
         self.bulk_baud = baud
         self._uart = UART(0, baud, tx=Pin(tx), rx=Pin(rx), txbuf=_TX_BUFFER, rxbuf=_RX_BUFFER, timeout=0)
-        self._reader = asyncio.StreamReader(self._uart)
 
     def write(self, buf):
         return self._uart.write(buf) or 0
 
     async def wait_input(self):
         if not self._uart.any():
-            await asyncio.core._io_queue.queue_read(self._uart)
+            yield asyncio.core._io_queue.queue_read(self._uart)  # as asyncio's own streams wait
 
     def readinto(self, buf):
         n = self._uart.any()
