@@ -1,0 +1,128 @@
+"""Boards, their lines and one ground station on one virtual clock, in one process and one thread.
+
+Nothing here reads the wall clock: the same seed gives the same bytes, as fast as the machine goes. Time advances in
+slices; within a slice the boards run first, then the lines deliver, then the station answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rovercam.station.core import Station
+
+from rovercam_hil.boards.base import BoardTimeout
+from rovercam_hil.boards.pico import EmulatedPico
+
+
+class Direction(Protocol):
+    """One direction of a line: bytes with the time their stop bit was over in, bytes with their arrival out."""
+
+    def push(self, data: bytes, times: list[float]) -> None: ...
+
+    def pull(self, until: float) -> tuple[bytes, list[float]]: ...
+
+
+class Clear:
+    """A line that changes nothing."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._times: list[float] = []
+
+    def push(self, data: bytes, times: list[float]) -> None:
+        self._data += data
+        self._times += times
+
+    def pull(self, until: float) -> tuple[bytes, list[float]]:
+        data, times = bytes(self._data), self._times
+        self._data, self._times = bytearray(), []
+        return data, times
+
+
+@dataclass
+class Link:
+    """A board, the name of its port at the station, and the line between them."""
+
+    board: EmulatedPico
+    port: str
+    down: Direction
+    up: Direction
+    baud: int
+    recording: list[tuple[float, bytes]] = field(default_factory=list)
+    up_free: float = 0.0  # when the last byte sent up has left the ground's UART
+    outbox: bytearray = field(default_factory=bytearray)
+
+
+class Session:
+    """start: POSIX seconds at the session's beginning; slice_s: seconds between two looks of the station at its ports."""
+
+    def __init__(self, station: Station, *, start: float = 1_623_369_600.0, slice_s: float = 0.02, record: bool = False):
+        self.station = station
+        self.start = start
+        self.slice_s = slice_s
+        self.record = record
+        self.links: list[Link] = []
+        self.elapsed = 0.0
+        self.on_slice: list[Callable[[float], None]] = []
+
+    @property
+    def now(self) -> float:
+        """POSIX seconds of the virtual clock."""
+        return self.start + self.elapsed
+
+    def add(self, board: EmulatedPico, port: str = "unit", down: Direction | None = None, up: Direction | None = None) -> Link:
+        """Connect a board to the station. The board's clock and the session's start together."""
+        link = Link(board, port, down or Clear(), up or Clear(), board.baud)
+        self.links.append(link)
+        self.station.attach(port, self.now)
+        return link
+
+    def step(self, seconds: float) -> None:
+        """One slice."""
+        self.elapsed += seconds
+        for link in self.links:
+            self._down(link, seconds)
+        for link in self.links:
+            self._up(link)
+        for callback in self.on_slice:
+            callback(self.now)
+
+    def _down(self, link: Link, seconds: float) -> None:
+        link.board.run(max(0.0, self.elapsed - link.board.time))
+        data, times = link.board.read_timed()
+        if data:
+            link.down.push(data, times)
+        data, times = link.down.pull(self.elapsed)
+        if data:
+            if self.record:
+                link.recording.append((times[-1], data))
+            self.station.receive(link.port, data, self.start + times[-1])
+
+    def _up(self, link: Link) -> None:
+        self.station.poll(self.now)
+        data = self.station.transmit(link.port, self.now)
+        if data:
+            byte = 10 / link.baud
+            first = max(self.elapsed, link.up_free)
+            times = [first + byte * (k + 1) for k in range(len(data))]
+            link.up_free = times[-1]
+            link.up.push(data, times)
+        data, times = link.up.pull(self.elapsed)
+        if data:
+            link.board.write_at(data, times)
+
+    def run(self, seconds: float) -> None:
+        end = self.elapsed + seconds
+        while self.elapsed < end - 1e-9:
+            self.step(min(self.slice_s, end - self.elapsed))
+
+    def run_until(self, condition: Callable[[], bool], timeout: float, what: str = "the condition") -> None:
+        """Run until ``condition()``; raises BoardTimeout, with the boards' last words, after ``timeout`` seconds."""
+        end = self.elapsed + timeout
+        while not condition():
+            if self.elapsed >= end:
+                words = "\n".join(f"{k.board.name}: {bytes(k.board.repl_log[-600:]).decode(errors='replace')}" for k in self.links)
+                raise BoardTimeout(f"{what} did not come within {timeout} s of virtual time; the boards' prompts say:\n{words}")
+            self.step(self.slice_s)
