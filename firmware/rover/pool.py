@@ -96,7 +96,7 @@ class Table:
         )
 
     def structures(self):
-        """Every (id, period in 0.1 s, tuple of parameter ids) of housekeeping, one at a time."""
+        """Every (id, period in 0.1 s, tuple of P_ codes) of housekeeping, one at a time."""
         with open(self.path, "rb") as f:
             f.seek(self._as)
             for _ in range(self._ns):

@@ -32,6 +32,9 @@ class Stream:
         self.row_buffer = w.row_buffer
         self.push_row = w.push_row
         w.on_strip = self._strip
+        self._wide = w.wide >> 3
+        self._depths = bytearray(self._wide * (strips + 1))  # of the blocks from _first on
+        self._known = 0
         self.coder = Coder(w, w.end, segment, self._part)
         self.sink = sink
         self.height = height
@@ -46,7 +49,9 @@ class Stream:
             pass
 
     def _strip(self, strip):
-        ready = (strip + 1) * (self.w.wide >> 3)
+        ready = (strip + 1) * self._wide
+        self.coder.convert(strip, memoryview(self._depths)[self._known :])
+        self._known += self._wide
         while self._first < self.blocks and min(self._first + self.segment, self.blocks) <= ready:
             self._one(min(self.segment, self.blocks - self._first))
 
@@ -57,7 +62,7 @@ class Stream:
         last = self._first + count == self.blocks
         short = first or (last and count != self.segment)  # S changes: part 3 (and its limits, part 2) again
         optimal_dc, optimal_ac, dc_stop, plane_stop, stage_stop = self._options
-        coder.load(self._first, count)
+        coder.load(self._first, count, self._depths)
         coder.restart()
         self._left = self.limit or 1 << 27
         # part 1 (4.2.2)
@@ -96,6 +101,8 @@ class Stream:
         coder.encode(optimal_dc, optimal_ac, dc_stop, plane_stop, stage_stop)
         self._count += 1
         self._first += count
+        self._known -= count
+        self._depths[: self._known] = self._depths[count : count + self._known]
 
     def _part(self, data):
         n = min(len(data), self._left)

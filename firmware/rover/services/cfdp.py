@@ -605,9 +605,11 @@ class Cfdp:
             return True
         if code != _D_NAK:
             return False
-        end = struct.unpack_from(">II", mv, 9)[1]
+        start, end = struct.unpack_from(">II", mv, 9)
         if (len(mv) - 17) % 8:
             return False
+        if tx and tx.state == _ASK and start and tx.tries <= _STEADY:
+            return True  # not the answer to our Prompt (its scope begins at 0) but one from before the reset
         self._progress(tx, end)
         if tx is None or tx.state == _CANCEL or tx.cls == 1:
             return True

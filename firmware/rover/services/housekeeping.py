@@ -19,9 +19,8 @@ class Housekeeping:
         self._changed = asyncio.Event()
 
     def load(self):
-        app = self.app
-        for number, period, ids in app.table.structures():
-            self._define(number, period, ids)
+        for number, period, codes in self.app.table.structures():
+            self.define(number, period, codes)
         try:
             with open(_FILE, "rb") as f:
                 while True:
@@ -29,25 +28,28 @@ class Housekeeping:
                     if len(head) < 5:
                         break
                     number, enabled, period, n = struct.unpack(">BBHB", head)
-                    ids = struct.unpack(">%dH" % n, f.read(2 * n))
                     if n:
-                        self._define(number, period, ids)
+                        self.define(number, period, self.codes(struct.unpack(">%dH" % n, f.read(2 * n))))
                     elif number in self.structures:
                         self.structures[number][0] = period * 100
                     self.structures[number][2] = enabled
         except (OSError, ValueError, KeyError):
             pass
 
-    def _define(self, number, period, ids):
+    def codes(self, ids):
+        """P_ codes of parameter ids; raises KeyError for an unknown one."""
         codes = array("H")
         for i in ids:
             found = self.app.table.parameter(i)
             if not found:
-                return False
+                raise KeyError(i)
             codes.append(found[0])
-        now = time.ticks_ms()
-        self.structures[number] = [period * 100, time.ticks_add(now, min(period * 100, 300 * number)), 1, codes]
-        return True
+        return codes
+
+    def define(self, number, period, codes):
+        """period in 0.1 s; first reports are spread over the first second."""
+        due = time.ticks_add(time.ticks_ms(), min(period * 100, 300 * number))
+        self.structures[number] = [period * 100, due, 1, array("H", codes)]
 
     def save(self):
         """Periods and switches of all structures, parameters of those that were made by command (ids from 4)."""
@@ -106,7 +108,9 @@ def execute(app, key, args):
     if key == d.C_CREATE_HOUSEKEEPING:
         if len(args[2]) == 0:
             return d.F_OUT_OF_RANGE
-        if not hk._define(number, args[1], args[2]):
+        try:
+            hk.define(number, args[1], hk.codes(args[2]))
+        except KeyError:
             return d.F_UNKNOWN_PARAMETER
         hk.changed()
         return None

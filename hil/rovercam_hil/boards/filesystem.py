@@ -28,6 +28,7 @@ FLASH_SIZE = 2 * 1024 * 1024
 OFFSET = FLASH_SIZE - SIZE
 ARCH = "armv6m"
 SOURCE_AT_ROOT = ("boot.py", "main.py")  # MicroPython runs these by name, as source
+FOLDERS = ("/p", "/t")  # products, tables: the firmware makes them itself where they are missing, at 100 ms each
 _DISK_VERSION = 0x00020000  # littlefs 2.0: read and written by every MicroPython
 
 
@@ -116,6 +117,8 @@ def build(files: Mapping[str, bytes]) -> bytes:
         cache_size=BLOCK,
         disk_version=_DISK_VERSION,
     )
+    for folder in FOLDERS:
+        fs.makedirs(folder, exist_ok=True)
     for path, data in files.items():
         if not path.startswith("/"):
             raise BoardError(f"board path {path!r} must begin with '/'")

@@ -7,7 +7,7 @@ The packed table (firmware/rover/dictionary.bin), all numbers big-endian:
     parameters   18 bytes each, by id: id u16, type u8, flags u8 (1 = settable), pool offset u16, default, min, max (4 bytes each)
     commands     7 bytes each, by key: key u32 (service << 16 | subtype << 8 | function), flags u8 (1 = two steps), offset u16 of
                  the arguments: count u8, then per argument: type u8 (| 0x40 with range, | 0x80 list), [min, max], [max items u8]
-    structures   4 + 2 n bytes each: id u8, n u8, period u16 (0.1 s), parameter ids u16
+    structures   4 + 2 n bytes each: id u8, n u8, period u16 (0.1 s), parameters u16 as type << 12 | pool offset
     events       2 bytes each: id u8, severity u8 (1 info … 4 high)
 """
 
@@ -85,12 +85,13 @@ def _arg(field: Field, dictionary: Dictionary) -> bytes:
 def table(dictionary: Dictionary) -> bytes:
     """The packed table of the unit."""
     offsets = pool_offsets(dictionary)
+    codes = {p.name: _type_code(p.type, dictionary) << 12 | offsets[p.name] for p in dictionary.parameters.values()}
     parameters = b"".join(
         _parameter(p, offsets[p.name], dictionary) for p in sorted(dictionary.parameters.values(), key=lambda p: p.id)
     )
     structures = b"".join(
         struct.pack(">BBH", s.id, len(s.parameters), round(s.period * 10))
-        + struct.pack(f">{len(s.parameters)}H", *(p.id for p in s.parameters))
+        + struct.pack(f">{len(s.parameters)}H", *(codes[p.name] for p in s.parameters))
         for s in dictionary.structures.values()
     )
     events = b"".join(
