@@ -86,7 +86,9 @@ def _spread(table: ptr32, words: int):
             while i < bit:
                 w = 0
                 while w < words:
-                    table[(half + bit + i) * words + w] = int(table[(half + bit) * words + w]) ^ int(table[(half + i) * words + w])
+                    table[(half + bit + i) * words + w] = int(table[(half + bit) * words + w]) ^ int(
+                        table[(half + i) * words + w]
+                    )
                     w += 1
                 i += 1
             bit <<= 1

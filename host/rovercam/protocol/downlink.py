@@ -1,0 +1,429 @@
+"""The downlink receiver: bytes of the line in, frames and packets out (131.0-B, 132.0-B). Sans-IO.
+
+How a frame is found:
+1. Locked: the last frame ended here. The profile of that frame is tried at once, marker damaged or not (flywheel); runs of frames are checked together.
+2. Otherwise, or when that fails, every place that looks like a marker (at most ``tolerance`` of 32 bits wrong) is tried with every profile of the table.
+   Such a guess needs evidence for its length: the next marker, or the end of what was received with packets that end there.
+3. A locked frame that fails, with the next marker a few bytes off, lost or gained bytes: the slip is repaired by guessing where (slip.py).
+
+Promises: received = framed + discarded + held, always; memory is bounded by the longest frame plus the piece fed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import reedsolomon, slip, tm
+from .events import Discarded, Event, FrameReceived, PacketReceived, ProfileDetected, Slip
+from .profiles import LONGEST, MARKER, SHAPES, TABLE, Profile
+
+Bytes = NDArray[np.uint8]
+
+BATCH = 128  # frames checked together; bounds the working memory
+SLIP_REACH = 8  # bytes lost or gained in one frame that are looked for
+SILENCE = 0.1  # seconds without a byte after which a frame with errors is taken although no marker follows
+_WINDOW = 8192  # bytes searched for markers at a time
+
+_MARKER_BYTES = np.frombuffer(MARKER, np.uint8)
+_BITS = np.array([i.bit_count() for i in range(256)], np.uint8)
+_DISTANCE = [_BITS[np.arange(256) ^ m] for m in MARKER]
+
+
+def pseudo_random(length: int) -> Bytes:
+    """The randomiser's sequence (131.0-B 10.4), which repeats after 255 bytes."""
+    state, bits = 0xFF, []
+    for _ in range(255 * 8):
+        bits.append(state >> 7)
+        state = (state << 1 | ((state >> 7 ^ state >> 4 ^ state >> 2 ^ state) & 1)) & 0xFF
+    return np.resize(np.packbits(np.array(bits, np.uint8)), length)
+
+
+PN = pseudo_random(LONGEST)
+
+
+@dataclass
+class Counters:
+    """All in bytes or pieces since the receiver was made."""
+
+    received: int = 0
+    framed: int = 0
+    discarded: dict[str, int] = field(default_factory=dict)
+    frames: int = 0
+    packets: int = 0
+    corrected: int = 0  # wrong bytes put right
+    uncorrectable: int = 0  # frames at their place that could not be corrected
+    slips_repaired: int = 0
+    slips_lost: int = 0
+    marker_errors: int = 0  # wrong bits in the markers of good frames
+    profile_changes: int = 0
+
+    @property
+    def discarded_total(self) -> int:
+        return sum(self.discarded.values())
+
+
+@dataclass(slots=True)
+class _Found:
+    profile: Profile
+    frame: bytes
+    header: tm.Header
+    corrected: int
+    marker_errors: int
+    slip: int = 0
+
+
+class Receiver:
+    """scids: the spacecraft ids taken (None: all). tolerance: wrong bits accepted in a marker. profile: where to begin, None finds out."""
+
+    def __init__(self, *, scids: frozenset[int] | None = None, tolerance: int = 4, profile: int | None = None) -> None:
+        self.counters = Counters()
+        self.depacketizer = tm.Depacketizer()
+        self.profile: Profile | None = None if profile is None else TABLE[profile]
+        self._scids = scids
+        self._tolerance = tolerance
+        self._buffer = b""
+        self._base = 0  # stream position of the buffer's first byte
+        self._locked = False
+        self._markers: list[int] = []  # stream positions that look like a marker
+        self._searched = 0  # stream position up to which they were looked for
+        self._tried: set[tuple[int, tuple[int, int], str]] = set()
+        self._last = 0.0
+        self._reported: Profile | None = None
+
+    @property
+    def held(self) -> int:
+        return len(self._buffer)
+
+    @property
+    def locked(self) -> bool:
+        return self._locked
+
+    def feed(self, data: bytes, now: float) -> list[Event]:
+        """Take what the line brought."""
+        events: list[Event] = []
+        if not data:
+            return events
+        self.counters.received += len(data)
+        self._last = now
+        self._buffer += bytes(data)
+        self._run(now, events, silent=False)
+        return events
+
+    def poll(self, now: float) -> list[Event]:
+        """Call when deadline() has come: silence ends the wait for a marker behind a frame with errors."""
+        events: list[Event] = []
+        if self._buffer and now - self._last >= SILENCE:
+            self._last = float("inf")
+            self._run(now, events, silent=True)
+        return events
+
+    def deadline(self) -> float | None:
+        return self._last + SILENCE if self._buffer and self._last != float("inf") else None
+
+    def flush(self, now: float) -> list[Event]:
+        """The line ended: what is still held is discarded."""
+        events: list[Event] = []
+        self._run(now, events, silent=True)
+        while self._buffer:
+            # A broken frame at the head may hide whole ones behind it.
+            self._locked = False
+            self._drop(1, "end", now, events)
+            self._run(now, events, silent=True)
+        return events
+
+    # -- the search -----------------------------------------------------------------------------------------------------------------
+
+    def _run(self, now: float, events: list[Event], *, silent: bool) -> None:
+        while self._buffer:
+            if self._locked and self._batch(now, events):
+                continue
+            if not self._search(now, events, silent):
+                break
+
+    def _batch(self, now: float, events: list[Event]) -> bool:
+        """Frames of the known profile, one behind the other. True if any was taken."""
+        profile = self.profile
+        assert profile is not None
+        length = profile.line_length
+        n = min(len(self._buffer) // length, BATCH)
+        if not n:
+            return False
+        lines = np.frombuffer(self._buffer, np.uint8, n * length).reshape(n, length)
+        wrong = _BITS[lines[:, :4] ^ _MARKER_BYTES].sum(axis=1)
+        far = np.flatnonzero(wrong > self._tolerance)
+        run = int(far[0]) if far.size else n
+        if not run:
+            run = 1  # flywheel: the marker alone may be what was hit
+        blocks = lines[:run, 4:] ^ PN[: length - 4]
+        frames, corrected = decode_blocks(blocks, profile)
+        taken = 0
+        size = profile.frame_length
+        data = frames.tobytes()
+        for i in range(run):
+            if corrected[i] < 0:
+                break
+            frame = data[i * size : (i + 1) * size]
+            header = tm.check(frame)
+            if header is None:
+                break
+            self._emit(_Found(profile, frame, header, int(corrected[i]), int(wrong[i])), length, now, events)
+            taken += 1
+        self._advance(taken * length)
+        return taken > 0
+
+    def _search(self, now: float, events: list[Event], silent: bool) -> bool:
+        """Look for the next frame at or behind the head. True if anything was consumed."""
+        end = self._base + len(self._buffer)
+        self._look(min(end, max(self._searched, self._base) + _WINDOW))
+        places = self._markers
+        if self._locked and (not places or places[0] != self._base):
+            places = [self._base, *places]
+        alive: int | None = None
+        for place in places:
+            found, open_ = self._examine(place, silent)
+            if found:
+                self._lost_stretch(place, now, events)
+                length = found.profile.line_length
+                self._locked = True
+                self._emit(found, length, now, events)
+                self._advance(length)
+                return True
+            if open_ and alive is None:
+                alive = place
+            if place == self._base and self._locked and self._dead_head(now, events):
+                return True
+        if self._searched < end - 3:
+            # The window held no frame. Search on, and let go of what nothing can begin in any more.
+            if alive is None and not self._locked:
+                self._let_go(self._searched, now, events)
+            elif self._locked and self._searched - self._base > 2 * LONGEST:
+                self._unlock(now, events, alive)
+            return True
+        keep = end - 3 if alive is None else alive
+        if self._locked:
+            assert self.profile is not None
+            if end - self._base > self.profile.line_length + LONGEST:
+                self._unlock(now, events, alive)
+                return True
+            return False
+        return self._let_go(keep, now, events)
+
+    def _look(self, upto: int) -> None:
+        """Extend the list of markers to stream position ``upto``."""
+        start = self._searched = max(self._searched, self._base)
+        if upto - start < 4:
+            return
+        piece = np.frombuffer(self._buffer, np.uint8, upto - start, start - self._base)
+        n = piece.size - 3
+        distance = _DISTANCE[0][piece[:n]]
+        for i in range(1, 4):
+            distance = distance + _DISTANCE[i][piece[i : n + i]]
+        self._markers += (np.flatnonzero(distance <= self._tolerance) + start).tolist()
+        self._searched = start + n
+
+    def _examine(self, place: int, silent: bool) -> tuple[_Found | None, bool]:
+        """Try every profile at a stream position. Second value: longer ones may still fit when more bytes come."""
+        at = place - self._base
+        have = len(self._buffer) - at
+        wrong = _distance(self._buffer[at : at + 4])
+        open_ = False
+        for shape in SHAPES:
+            length = 4 + shape[0] * shape[1]
+            if have < length:
+                return None, True
+            behind = self._buffer[at + length : at + length + 4]
+            own = self._locked and place == self._base and self.profile is not None
+            if len(behind) == 4 and _distance(behind) <= self._tolerance:
+                rule = "marker"
+            elif behind == MARKER[: len(behind)]:
+                rule = "silent" if silent else "end"
+                open_ = True
+            elif own and self.profile is not None and shape == (self.profile.symbols, self.profile.depth):
+                rule = "own"
+            else:
+                open_ = open_ or len(behind) < 4
+                continue
+            key = (place, shape, rule)
+            if key in self._tried:
+                continue
+            self._tried.add(key)
+            block = np.frombuffer(self._buffer, np.uint8, length - 4, at + 4) ^ PN[: length - 4]
+            found = _decode_any(block, shape, self.profile, correct=rule != "end")
+            if found is None or (rule in {"end", "silent"} and not tm.self_contained(found.frame, found.header)):
+                continue
+            found.marker_errors = wrong
+            return found, False
+        return None, open_
+
+    def _dead_head(self, now: float, events: list[Event]) -> bool:
+        """The locked frame at the head failed with every profile. True if that could be settled."""
+        profile = self.profile
+        assert profile is not None
+        length = profile.line_length
+        if len(self._buffer) < length + 4:
+            return False
+        if _distance(self._buffer[length : length + 4]) <= self._tolerance:
+            self.counters.uncorrectable += 1
+            self._drop(length, "uncorrectable", now, events)
+            return True
+        low = bisect_left(self._markers, self._base + length - SLIP_REACH)
+        for place in self._markers[low:]:
+            shift = place - self._base - length
+            if shift > SLIP_REACH:
+                break
+            key = (place, (0, 0), "slip")
+            if key in self._tried or not profile.t:
+                continue
+            self._tried.add(key)
+            if self._repair(place, now, events):
+                return True
+        return False
+
+    def _repair(self, place: int, now: float, events: list[Event]) -> bool:
+        profile = self.profile
+        assert profile is not None
+        size = place - self._base
+        got = slip.repair(np.frombuffer(self._buffer, np.uint8, size), profile, PN)
+        if got is None:
+            return False
+        frame, corrected = got
+        header = tm.check(frame)
+        assert header is not None
+        shift = size - profile.line_length
+        self.counters.slips_repaired += 1
+        events.append(Slip(count=shift, repaired=True, now=now))
+        self._emit(_Found(profile, frame, header, corrected, 0, shift), size, now, events)
+        self._advance(size)
+        return True
+
+    def _lost_stretch(self, place: int, now: float, events: list[Event]) -> None:
+        """Everything before a good frame that is no frame."""
+        size = place - self._base
+        if not size:
+            return
+        reason = "noise"
+        if self._locked:
+            assert self.profile is not None
+            shift = size - self.profile.line_length
+            if shift and abs(shift) <= SLIP_REACH:
+                reason = "slip"
+                self.counters.slips_lost += 1
+                events.append(Slip(count=shift, repaired=False, now=now))
+            else:
+                reason = "uncorrectable"
+                self.counters.uncorrectable += max(1, round(size / self.profile.line_length))
+        self._drop(size, reason, now, events)
+
+    def _unlock(self, now: float, events: list[Event], alive: int | None) -> None:
+        """The flywheel ran out: a frame and a longest frame long nothing was right."""
+        assert self.profile is not None
+        self._locked = False
+        self.counters.uncorrectable += 1
+        self._let_go(self._base + 4 if alive is None or alive == self._base else alive, now, events, "uncorrectable")
+
+    def _let_go(self, place: int, now: float, events: list[Event], reason: str = "noise") -> bool:
+        if place <= self._base:
+            return False
+        self._drop(place - self._base, reason, now, events)
+        return True
+
+    # -- bookkeeping ------------------------------------------------------------------------------------------------------------------
+
+    def _drop(self, count: int, reason: str, now: float, events: list[Event]) -> None:
+        self.counters.discarded[reason] = self.counters.discarded.get(reason, 0) + count
+        events.append(Discarded(count=count, reason=reason, now=now))
+        self._advance(count)
+
+    def _advance(self, count: int) -> None:
+        if not count:
+            return
+        self._buffer = self._buffer[count:]
+        self._base += count
+        if self._markers:
+            del self._markers[: bisect_left(self._markers, self._base)]
+        if self._tried:
+            self._tried = {k for k in self._tried if k[0] >= self._base}
+
+    def _emit(self, found: _Found, length: int, now: float, events: list[Event]) -> None:
+        counters = self.counters
+        header = found.header
+        if self._scids is not None and header.scid not in self._scids:
+            counters.discarded["foreign"] = counters.discarded.get("foreign", 0) + length
+            events.append(Discarded(count=length, reason="foreign", now=now))
+            self.profile = found.profile
+            return
+        counters.framed += length
+        counters.frames += 1
+        counters.corrected += found.corrected
+        counters.marker_errors += found.marker_errors
+        reported = self._reported
+        self.profile = found.profile
+        if reported is None or found.profile.t != reported.t or found.profile.line_length > reported.line_length:
+            self._reported = found.profile
+            counters.profile_changes += 1
+            events.append(ProfileDetected(number=found.profile.number, now=now))
+        packets, lost = self.depacketizer.frame(found.frame, header)
+        events.append(
+            FrameReceived(
+                scid=header.scid, vcid=header.vcid, frame=found.frame, mc_count=header.mc_count, vc_count=header.vc_count,
+                ocf=tm.control_word(found.frame, header), profile=found.profile.number, corrected=found.corrected,
+                marker_errors=found.marker_errors, lost=lost, slip=found.slip, now=now,
+            )
+        )  # fmt: skip
+        counters.packets += len(packets)
+        for packet in packets:
+            apid = (packet[0] & 7) << 8 | packet[1]
+            events.append(PacketReceived(scid=header.scid, vcid=header.vcid, apid=apid, packet=packet, now=now))
+
+
+def _distance(marker: bytes) -> int:
+    return (int.from_bytes(marker, "big") ^ 0x1ACFFC1D).bit_count() if len(marker) == 4 else 32
+
+
+def decode_blocks(blocks: Bytes, profile: Profile) -> tuple[Bytes, NDArray[np.int16]]:
+    """(n, codeblock) derandomised -> (n, frame) corrected and wrong bytes per block, -1 where a codeword failed."""
+    n = blocks.shape[0]
+    if not profile.t:
+        return blocks, np.zeros(n, np.int16)
+    words = blocks.reshape(n, profile.symbols, profile.depth).transpose(0, 2, 1).reshape(-1, profile.symbols)
+    words = np.ascontiguousarray(words)
+    counts = reedsolomon.correct(words, profile.t)
+    if counts.any():
+        blocks = words.reshape(n, profile.depth, profile.symbols).transpose(0, 2, 1).reshape(n, -1)
+    counts = counts.reshape(n, profile.depth)
+    total = np.where((counts < 0).any(axis=1), -1, counts.sum(axis=1)).astype(np.int16)
+    return np.ascontiguousarray(blocks[:, : profile.frame_length]), total
+
+
+def _decode_any(block: Bytes, shape: tuple[int, int], likely: Profile | None, *, correct: bool) -> _Found | None:
+    """Every t of the table for one codeblock; clean ones first, the largest t first (the roots nest)."""
+    profiles = sorted((p for p in TABLE if (p.symbols, p.depth) == shape), key=lambda p: -p.t)
+    words = np.ascontiguousarray(block.reshape(shape).T)
+    largest = profiles[0].t
+    syndromes = reedsolomon.syndromes(words, largest) if largest else np.zeros((shape[1], 0), np.uint8)
+    for profile in profiles:
+        if not reedsolomon.nested(syndromes, profile.t).any():
+            frame = block[: profile.frame_length].tobytes()
+            header = tm.check(frame)
+            if header:
+                return _Found(profile, frame, header, 0, 0)
+    if not correct:
+        return None
+    if likely in profiles:
+        profiles.sort(key=lambda p: p is not likely)
+    for profile in profiles:
+        if not profile.t:
+            continue
+        fixed = words.copy()
+        counts = reedsolomon.correct(fixed, profile.t, reedsolomon.nested(syndromes, profile.t))
+        if (counts < 0).any():
+            continue
+        frame = fixed.T.reshape(-1)[: profile.frame_length].tobytes()
+        header = tm.check(frame)
+        if header:
+            return _Found(profile, frame, header, int(counts.sum()), 0)
+    return None
