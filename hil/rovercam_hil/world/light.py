@@ -52,25 +52,29 @@ class Light:
         return _sky_many(directions, self.sun, self.tau) * self.sky_scale
 
 
-def make_light(azimuth: float, elevation: float, tau: float = 0.45, sun_distance: float = 1.52) -> Light:
-    """Light for the Sun at `azimuth`, `elevation` (degrees), dust optical depth `tau`, heliocentric distance in AU."""
-    sun = direction(azimuth, elevation)
+def irradiance(elevation: float, tau: float, sun_distance: float) -> tuple[np.ndarray, np.ndarray]:
+    """(direct on a surface facing the Sun, diffuse on a level surface), each R, G, B; Sun's `elevation` in degrees."""
     power = (1.52 / sun_distance) ** 2
     mu = math.sin(math.radians(elevation))
     slant = tau * float(_airmass(mu))
-    visible = float(np.clip((elevation + 0.175) / 0.35, 0.0, 1.0))
+    visible = min(max((elevation + 0.175) / 0.35, 0.0), 1.0)
     direct = power * visible * np.exp(-slant) * np.exp(-0.25 * slant * _ABSORPTION)
     # All light not absorbed and not sent back to space reaches the ground; twilight fades by a decade every 5 degrees.
     reaching = power * max(mu, 0.0) * np.exp(-slant * _ABSORPTION) / (1.0 + 0.18 * slant)
     glow = power * 0.012 * math.exp(min(elevation, 0.0) / 2.2) * np.array([0.9, 0.8, 0.8])
     night = 2e-7
-    diffuse = np.maximum(reaching - direct * max(mu, 0.0), 0.0) + glow + night
+    return direct, np.maximum(reaching - direct * max(mu, 0.0), 0.0) + glow + night
+
+
+def make_light(azimuth: float, elevation: float, tau: float = 0.45, sun_distance: float = 1.52) -> Light:
+    """Light for the Sun at `azimuth`, `elevation` (degrees), dust optical depth `tau`, heliocentric distance in AU."""
+    sun = direction(azimuth, elevation)
+    direct, diffuse = irradiance(elevation, tau, sun_distance)
     probes = _hemisphere()
-    shape = _sky_many(probes, sun, tau)
-    integral = (shape * probes[:, 2:3]).mean(axis=0) * 2 * math.pi
-    return Light(
-        sun=sun, tau=tau, direct=direct, diffuse=diffuse, sky_scale=float(math.pi * (diffuse / integral).mean())
-    )
+    integral = (_sky_many(probes, sun, tau) * probes[:, 2:3]).mean(axis=0) * 2 * math.pi
+    # Radiances are in units in which a surface shows albedo × irradiance, hence the factor pi.
+    scale = float(math.pi * (diffuse / integral).mean())
+    return Light(sun=sun, tau=tau, direct=direct, diffuse=diffuse, sky_scale=scale)
 
 
 @njit(fastmath=True, cache=True)

@@ -139,21 +139,27 @@ def mesh_near(
             group = stones[chosen]
             if not len(group):
                 continue
-            shapes, indices = _shapes(detail)
-            cos_h, sin_h = np.cos(group[:, 3]), np.sin(group[:, 3])
-            v = shapes[group[:, 5].astype(int)] * group[:, 2][:, None, None]
-            z0 = terrain.height(group[:, 0], group[:, 1])
-            height = v[:, :, 2].max(axis=1) - v[:, :, 2].min(axis=1)
-            world = np.empty_like(v)
-            world[:, :, 0] = group[:, 0, None] + v[:, :, 0] * cos_h[:, None] - v[:, :, 1] * sin_h[:, None]
-            world[:, :, 1] = group[:, 1, None] + v[:, :, 0] * sin_h[:, None] + v[:, :, 1] * cos_h[:, None]
-            world[:, :, 2] = z0[:, None] + v[:, :, 2] + (height * (0.5 - group[:, 4]))[:, None]
-            soup = world[:, indices].reshape(-1, 3, 3)  # stone, face, corner → triangle, corner
-            stone_of = np.repeat(np.arange(len(group)), len(indices))
-            # The underside is in the ground: never seen, so not traced.
-            above = soup[:, :, 2].max(axis=1) > z0[stone_of] - 0.02
-            triangles.append(soup[above])
-            tones.append(group[stone_of[above], 6])
+            soup, tone = mesh_of(terrain, group, detail)
+            triangles.append(soup)
+            tones.append(tone)
     if not triangles:
         return np.zeros((0, 3, 3)), np.zeros(0)
     return np.concatenate(triangles), np.concatenate(tones)
+
+
+def mesh_of(terrain: Terrain, stones: np.ndarray, faces: int) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles and tones of the given stones with 20, 80 or 320 faces each."""
+    shapes, indices = _shapes(faces)
+    cos_h, sin_h = np.cos(stones[:, 3]), np.sin(stones[:, 3])
+    v = shapes[stones[:, 5].astype(int)] * stones[:, 2][:, None, None]
+    z0 = terrain.height(stones[:, 0], stones[:, 1])
+    height = v[:, :, 2].max(axis=1) - v[:, :, 2].min(axis=1)
+    world = np.empty_like(v)
+    world[:, :, 0] = stones[:, 0, None] + v[:, :, 0] * cos_h[:, None] - v[:, :, 1] * sin_h[:, None]
+    world[:, :, 1] = stones[:, 1, None] + v[:, :, 0] * sin_h[:, None] + v[:, :, 1] * cos_h[:, None]
+    world[:, :, 2] = z0[:, None] + v[:, :, 2] + (height * (0.5 - stones[:, 4]))[:, None]
+    soup = world[:, indices].reshape(-1, 3, 3)  # stone, face, corner → triangle, corner
+    stone_of = np.repeat(np.arange(len(stones)), len(indices))
+    # The underside is in the ground: never seen, so not traced.
+    above = soup[:, :, 2].max(axis=1) > z0[stone_of] - 0.02
+    return soup[above], stones[stone_of[above], 6]

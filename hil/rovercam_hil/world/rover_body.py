@@ -302,7 +302,7 @@ def remote_mesh() -> Mesh:
     return join(*parts)
 
 
-def rover_mesh(joints: Joints = Joints()) -> Mesh:  # noqa: B008  frozen
+def rover_mesh(joints: Joints = Joints()) -> Mesh:
     """The rover in its own frame."""
     head = _head()
     if joints.mast:

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-
 from rovercam.marstime import ZHURONG, Site
+
 from rovercam_hil.world import rover_body
 from rovercam_hil.world.light import Light, make_light
 from rovercam_hil.world.mesh import rotation, translation
