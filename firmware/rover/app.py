@@ -26,11 +26,14 @@ from rover.services import cfdp
 from rover.services.events import Events
 from rover.services.housekeeping import Housekeeping
 from rover.services.parameters import Parameters
+from rover.services.schedule import Schedule
 from rover.store import Store
 
 _RX = const(512)
 _VC0 = const(2048)  # bytes of live reports that may wait
 _LONG_REPORT = const(420)
+_QUIET_MS = const(400)  # no command for this long: a good moment to write to flash, which makes the chip deaf
+_AWAY_MS = const(5000)  # silence after which file transfers ask at once instead of waiting for their timers
 _SLOT = const(200)  # bytes; slots of picture layers are kept whole in PDUs
 _BOOT_FILE = "/t/boot"
 _TRACE_FILE = "/t/exception"
@@ -38,9 +41,9 @@ _LARGEST_EVERY = const(12)  # housekeeping samples between two searches for the 
 
 
 class App:
-    """config: the contents of /config.json; key: 32 bytes, or None for the insecure bench mode."""
+    """config: the contents of /config.json; keys: FlashKeys or the like."""
 
-    def __init__(self, board, arena, config, key, folder):
+    def __init__(self, board, arena, config, keys, folder):
         self.board = board
         self.arena = arena
         for path in ("/p", "/t"):
@@ -61,7 +64,7 @@ class App:
         self.housekeeping = Housekeeping(self)
         self.store = Store(self)
         self.commander = Commander(self)
-        self.uplink = Uplink(scid, key, self._on_packet)
+        self.uplink = Uplink(scid, keys, self._on_packet)
         self.cfdp = cfdp.Cfdp(unit, "/t", self._on_transfer, apid + d.APID_CFDP)
         self.products = Queue(self)
         self.downlink.bulk = self.cfdp
@@ -72,18 +75,22 @@ class App:
         self._restart = None
         self._samples = 0
         self._loop_delay = 0
+        self._heard_bytes = 0
+        self._last_heard = time.ticks_ms()
         self._wake = asyncio.Event()
         self._end = asyncio.Event()
         self.parameters.load()
         self.housekeeping.load()
         self.store.load()
         self.products.load()
+        self.schedule = Schedule(self)
+        self.schedule.load()
         p = self.pool
         p.set(d.P_BOOT_COUNT, self._count_boot())
         p.set(d.P_RESET_CAUSE, board.reset_cause())
         p.set(d.P_ROLE, 1 if config.get("role") == "remote" else 0)
         p.set(d.P_DICTIONARY_HASH, self.table.hash)
-        p.set(d.P_LINK_INSECURE, key is None)
+        p.set(d.P_LINK_INSECURE, self.uplink.insecure)
         p.set(d.P_HEAP_MINIMUM, 0xFFFFFFFF)
         self.apply_parameters()
         self.check_heap()
@@ -147,14 +154,15 @@ class App:
         up = self.uplink
         p.set(d.P_FRAMES_SENT, down.frames)
         p.set(d.P_LINE_PROFILE, down.profile)
-        p.set(d.P_UPLINK_BYTES, up.bytes)
+        p.set(d.P_UPLINK_BYTES, self._heard_bytes)
         p.set(d.P_UPLINK_FRAMES, up.accepted)
-        p.set(d.P_UPLINK_CORRECTED, up.corrected)
-        p.set(d.P_UPLINK_REJECTED, up.rejected)
+        p.set(d.P_UPLINK_CORRECTED, up.hunter.corrected)
+        p.set(d.P_UPLINK_REJECTED, up.bad_frames + up.foreign)
         p.set(d.P_UPLINK_UNAUTHENTICATED, up.unauthenticated)
         p.set(d.P_UPLINK_REPLAYED, up.replayed)
-        p.set(d.P_UPLINK_FLOOR, up.floor)
-        p.set(d.P_UPLINK_CONTROL_IGNORED, up.control_ignored)
+        p.set(d.P_UPLINK_FLOOR, up.security.floor)
+        p.set(d.P_UPLINK_CONTROL, up.frames_bc)
+        p.set(d.P_UPLINK_REFUSED, up.out_of_sequence + up.waited)
         waiting = 0
         transfers = self.cfdp.transactions()
         for t in transfers:
@@ -229,10 +237,17 @@ class App:
     def _on_packet(self, packet, bypass):
         apid = (packet[0] << 8 | packet[1]) & 0x7FF
         if apid == self._pus_apid:
-            self.commander.on_packet(packet, bypass)
-        elif apid == self._apid + d.APID_CFDP:
+            return self.commander.on_packet(packet)
+        if apid == self._apid + d.APID_CFDP:
             self.cfdp.pdu_in(packet[6:])
+        return True
+
+    def _heard(self):
+        """An authenticated frame came in."""
         now = time.ticks_ms()
+        if time.ticks_diff(now, self._last_heard) > _AWAY_MS:
+            self.cfdp.heard()
+        self._last_heard = now
         self.downlink.heard(now)
 
     def _on_transfer(self, kind, number, path, value):
@@ -258,7 +273,11 @@ class App:
                 n = line.readinto(buf)
                 if not n:
                     break
+                self._heard_bytes += n
+                before = self.uplink.accepted
                 self.uplink.feed(buf, n)
+                if self.uplink.accepted != before:
+                    self._heard()
             self._wake.set()  # an answer may be due, or the control word has changed
 
     async def _transmit(self):
@@ -299,6 +318,8 @@ class App:
             last = now
             if busy:
                 self._wake.set()
+            if time.ticks_diff(now, self._last_heard) > _QUIET_MS:
+                self.uplink.maintain()
 
     async def _health(self):
         """Loop delay, watchdog, and the fall-back to the robust profile when the ground is silent."""
@@ -329,6 +350,7 @@ class App:
             ("transmit", self._transmit),
             ("commander", self.commander.run),
             ("housekeeping", self.housekeeping.run),
+            ("schedule", self.schedule.run),
             ("files", self._files),
             ("health", self._health),
         ):
@@ -360,14 +382,11 @@ def main(folder, arena):
 
     with open("/config.json") as f:
         config = json.load(f)
-    key = None
-    if not config.get("insecure"):
-        with open("/key.bin", "rb") as f:
-            key = f.read()
     from rover.board.pico import PicoBoard
+    from rover.keys import FlashKeys
 
     board = PicoBoard(config)
-    app = App(board, arena, config, key, folder)
+    app = App(board, arena, config, FlashKeys(config.get("insecure", False)), folder)
     del json, config
     gc.collect()
     try:

@@ -6,13 +6,24 @@ that takes long; that runs as an activity beside further commands and reports it
 
 import asyncio
 import sys
+import time
 
 from micropython import const
 
 from rover import dictionary as d
 
 _QUEUE = const(8)
-_SERVICES = {3: "housekeeping", 5: "events", 8: "functions", 9: "timing", 17: "test", 20: "parameters", 23: "files"}
+_ARMED_MS = const(60000)
+_SERVICES = {
+    3: "housekeeping",
+    5: "events",
+    8: "functions",
+    9: "timing",
+    11: "schedule",
+    17: "test",
+    20: "parameters",
+    23: "files",
+}
 
 
 class Failed(Exception):
@@ -20,27 +31,33 @@ class Failed(Exception):
 
 
 class Commander:
-    """Queue: at most 8 commands; a further one is dropped and counted (the ground sees no acceptance report)."""
+    """Queue: at most 8 commands; a further one is not taken, and FARM-1 makes the ground wait and send it again."""
 
     def __init__(self, app):
         self.app = app
-        self.dropped = 0
+        self.full = False
         self.activities = 0
+        self.armed = 0  # key of the command that arm() allowed
+        self.armed_at = 0
         self._queue = []
         self._wake = asyncio.Event()
 
-    def on_packet(self, packet, bypass=False):
-        """Called by the uplink with each authenticated telecommand packet for our PUS APID."""
+    def on_packet(self, packet):
+        """Called by the uplink with each authenticated telecommand packet for our PUS APID. False: no room now."""
         if len(self._queue) >= _QUEUE:
-            self.dropped += 1
-            return
+            self.full = True
+            return False
         self._queue.append(bytes(packet))
         self._wake.set()
+        return True
 
     async def run(self):
         while True:
             while self._queue:
                 self.execute(self._queue.pop(0))
+                if self.full:
+                    self.full = False
+                    self.app.uplink.ready()
                 await asyncio.sleep_ms(0)
             self._wake.clear()
             await self._wake.wait()
@@ -65,6 +82,10 @@ class Commander:
         code, args, two_steps = app.table.decode(key, data)
         if not code and service not in _SERVICES:
             code = d.F_UNKNOWN_COMMAND
+        if not code and two_steps:
+            if key != self.armed or time.ticks_diff(time.ticks_ms(), self.armed_at) > _ARMED_MS:
+                code = d.F_NOT_ARMED
+            self.armed = 0
         if code:
             app.pool.add(d.P_COMMANDS_REFUSED)
             pus.verify(2, request, code, args if isinstance(args, int) else 0)

@@ -4,9 +4,10 @@ import asyncio
 import sys
 
 import machine
-from machine import ADC, I2C, SPI, UART, Pin
+from machine import ADC, I2C, PWM, SPI, UART, Pin
 
 from rover.board.base import Board, Line
+from rover.servo import Servo
 
 # Default wiring; /pins.json replaces single entries.
 PINS = {
@@ -92,6 +93,9 @@ class PicoBoard(Board):
         self._cause = machine.reset_cause()
         self._sensors()
         self._cameras()
+        self.pan = Servo(PWM(Pin(pins["pan"])), -1800, 1800)
+        self.tilt = Servo(PWM(Pin(pins["tilt"])))
+        self.release = Servo(PWM(Pin(pins["release"])))
 
     def _sensors(self):
         pins = self._pins

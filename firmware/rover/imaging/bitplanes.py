@@ -662,6 +662,17 @@ def estimate(a: ptr8, p: ptr32, out: ptr32, plane: int):
 
 
 @micropython.viper
+def total(cost: ptr32, n: int, shift: int) -> int:
+    """Sum of the 16-bit halves at `shift` of n words."""
+    s = 0
+    i = 0
+    while i < n:
+        s += (cost[i] >> shift) & 0xFFFF
+        i += 1
+    return s
+
+
+@micropython.viper
 def _start(s: ptr32, signs: ptr32, n: int):
     # nothing significant; the sign words (3 per block) move behind the significant ones
     i = n - 1
@@ -850,7 +861,7 @@ class Coder:
         self.end = c[18] + _OUT
         if self.end > len(a):
             raise MemoryError("segments of %d blocks need %d bytes of arena, has %d" % (size, self.end, len(a)))
-        c[16] = _OUT - _ROOM
+        c[16] = _OUT - _ROOM  # drained from here on; a sink may lower it
         m = memoryview(a)
         self._significant = m[c[12] : c[13]]
         self._signs = m[c[12] : c[13]]
@@ -1011,7 +1022,7 @@ class Coder:
                 c[5] = _refine(a, c, self.table)
 
     def _room(self):
-        if self.c[_POS] >= _OUT - _ROOM - 64:
+        if self.c[_POS] >= self.c[16]:
             self.drain()
 
     def _dc_plane(self, b):

@@ -1,6 +1,7 @@
 """ST[08] functions: what the unit does with its hardware. Long ones are activities (coroutines)."""
 
 import asyncio
+import time
 
 from rover import dictionary as d
 
@@ -13,6 +14,14 @@ def execute(app, key, args):
     if key == d.C_SET_PROFILE:
         app.set_profile(args[0])
         return None
+    if key == d.C_ARM:
+        app.commander.armed = args[0] << 16 | args[1] << 8 | args[2]
+        app.commander.armed_at = time.ticks_ms()
+        return None
+    if key == d.C_POINT_MAST:
+        return _mast(app, args[0], args[1])
+    if key == d.C_RELEASE_CAMERA:
+        return _release(app)
     if key == d.C_RESTART:
         return _leave(app, 0)
     if key == d.C_REPL:
@@ -28,3 +37,32 @@ async def _leave(app, reason):
 async def _end(app, reason):
     await asyncio.sleep_ms(1500)  # the completion report must reach the line first
     app.stop(restart=not reason)
+
+
+async def _mast(app, pan, tilt):
+    """Both axes; complete when the servos have had the time to get there (0.3 s per 60°, and some to settle)."""
+    board = app.board
+    if board.pan is None:
+        return d.F_UNSUPPORTED
+    turn = max(abs(pan - (board.pan.angle or 0)), abs(tilt - (board.tilt.angle or 0)))
+    try:
+        board.pan.move(pan)
+        board.tilt.move(tilt)
+    except ValueError:
+        return d.F_OUT_OF_RANGE
+    app.pool.set(d.P_MAST_PAN, pan)
+    app.pool.set(d.P_MAST_TILT, tilt)
+    await asyncio.sleep_ms(200 + turn // 2)
+
+
+async def _release(app):
+    """The release servo turns by 90° and back; what it held has gone by then."""
+    servo = app.board.release
+    if servo is None:
+        return d.F_UNSUPPORTED
+    servo.move(900)
+    await asyncio.sleep_ms(800)
+    servo.move(0)
+    await asyncio.sleep_ms(800)
+    servo.release()
+    app.events.report(d.E_CAMERA_RELEASED)

@@ -1,0 +1,146 @@
+"""ST[11] time-based scheduling: telecommand packets released at on-board times, kept on flash over resets.
+
+/t/schedule: enabled u8, then entries in order of time: seconds u32, entry u16, length u8, packet. An entry leaves the
+file before it runs: a reset in between may lose one command, but never runs one twice.
+"""
+
+import asyncio
+import struct
+
+from micropython import const
+
+from rover import dictionary as d
+
+_FILE = "/t/schedule"
+_LATE = const(60)  # seconds; entries later than this (unit was off, schedule held) are dropped with an event
+_MAX_BYTES = const(4096)
+_ROOM = const(300)
+
+
+class Schedule:
+    """next: on-board seconds of the first entry, or None. Only that is in RAM."""
+
+    def __init__(self, app):
+        self.app = app
+        self.enabled = True
+        self.next = None
+        self._number = 0
+        self._wake = asyncio.Event()
+
+    def load(self):
+        for entry in self.entries():
+            if self.next is None:
+                self.next = entry[0]
+            self._number = max(self._number, entry[1])
+
+    def entries(self):
+        """Every (seconds, entry number, packet), in order of time, one at a time."""
+        try:
+            f = open(_FILE, "rb")
+        except OSError:
+            return
+        with f:
+            self.enabled = f.read(1) != b"\0"
+            while True:
+                head = f.read(7)
+                if len(head) < 7:
+                    return
+                seconds, number, n = struct.unpack(">IHB", head)
+                packet = f.read(n)
+                if len(packet) < n:
+                    return
+                yield seconds, number, packet
+
+    def write(self, entries):
+        """Replace the file; LittleFS shows the new contents at close, all or nothing."""
+        entries.sort()
+        with open(_FILE, "wb") as f:
+            f.write(b"\1" if self.enabled else b"\0")
+            for seconds, number, packet in entries:
+                f.write(struct.pack(">IHB", seconds, number, len(packet)))
+                f.write(packet)
+        self.next = entries[0][0] if entries else None
+        self._wake.set()
+
+    def insert(self, seconds, packet):
+        """Returns a failure code or None."""
+        clock = self.app.clock
+        clock.update()
+        if seconds <= clock.seconds:
+            return d.F_TOO_LATE
+        entries = list(self.entries())
+        if sum(len(e[2]) + 7 for e in entries) + len(packet) + 7 > _MAX_BYTES:
+            return d.F_SCHEDULE_FULL
+        self._number = (self._number + 1) & 0xFFFF
+        entries.append((seconds, self._number, packet))
+        self.write(entries)
+        return None
+
+    async def run(self):
+        """Release what is due. Sleeps until the next entry, or until the schedule or the clock changes."""
+        clock = self.app.clock
+        while True:
+            clock.update()
+            if self.next is not None and self.next <= clock.seconds:
+                self._release()
+                continue
+            wait = 60000 if self.next is None else min((self.next - clock.seconds) * 1000 - clock.micros // 1000, 60000)
+            self._wake.clear()
+            try:
+                await asyncio.wait_for_ms(self._wake.wait(), max(wait, 1))
+            except asyncio.TimeoutError:
+                pass
+
+    def clock_changed(self):
+        self._wake.set()
+
+    def _release(self):
+        app = self.app
+        entries = list(self.entries())
+        seconds, number, packet = entries.pop(0)
+        self.write(entries)
+        late = app.clock.seconds - seconds
+        if late > _LATE or not self.enabled:
+            app.events.report(d.E_SCHEDULE_LATE, ">HI", number, late)
+        else:
+            app.commander.on_packet(packet)
+
+
+def execute(app, key, args):
+    schedule = app.schedule
+    if key == d.C_INSERT_SCHEDULE:
+        return schedule.insert(args[0], args[1])
+    entries = list(schedule.entries())
+    if key == d.C_ENABLE_SCHEDULE or key == d.C_DISABLE_SCHEDULE:
+        schedule.enabled = key == d.C_ENABLE_SCHEDULE
+    elif key == d.C_RESET_SCHEDULE:
+        entries = []
+    elif key == d.C_DELETE_SCHEDULE:
+        kept = [e for e in entries if e[1] != args[0]]
+        if len(kept) == len(entries):
+            return d.F_OUT_OF_RANGE
+        entries = kept
+    elif key == d.C_SHIFT_SCHEDULE:
+        entries = [(max(0, s + args[0]), n, p) for s, n, p in entries]
+    elif key == d.C_LIST_SCHEDULE:
+        return _list(app, entries)
+    schedule.write(entries)
+    return None
+
+
+async def _list(app, entries):
+    while True:
+        await app.room_for_report()
+        data = app.pus.data
+        n = 2
+        while entries and n + 9 <= _ROOM:
+            seconds, number, packet = entries.pop(0)
+            function = packet[11] if packet[7] == 8 and len(packet) > 11 else 0
+            struct.pack_into(">HIBBB", data, n, number, seconds, packet[7], packet[8], function)
+            n += 9
+        data[0] = app.schedule.enabled
+        data[1] = 0 if entries else 1
+        app.pus.report(11, 13, n)
+        if not entries:
+            return
+
