@@ -118,11 +118,11 @@ def test_bounded_fifo_counts_what_it_loses():
 
 def test_queue_gives_bytes_when_they_are_complete():
     link = Link(LineSpec.parse("delay=1"))
-    link.send("down", b"abcd", 0.0)
+    link.down.push(b"abcd", 0.0)
     assert link.deadline() == pytest.approx(1 + 10 / 115200)
-    assert link.pop("down", 1.0) == b""
-    assert link.pop("down", 1 + 25 / 115200) == b"ab"
-    assert link.pop("down", 2.0) == b"cd"
+    assert link.down.pull(1.0) == (b"", [])
+    assert link.down.pull(1 + 25 / 115200) == (b"ab", pytest.approx([1 + 10 / 115200, 1 + 20 / 115200]))
+    assert link.down.pull(2.0)[0] == b"cd"
     assert link.deadline() is None
 
 

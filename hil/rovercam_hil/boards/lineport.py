@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rovercam_hil.boards.pico import EmulatedPico
@@ -32,7 +32,7 @@ class UartPort:
         self._in: deque[tuple[bytes, Sequence[float]]] = deque()  # data and the times its bytes are complete
         self._in_pos = 0
         self._in_end = 0.0  # when the last byte queued will be complete
-        self._uart = None
+        self._uart: Any = None
 
     @property
     def byte_time(self) -> float:
@@ -68,8 +68,16 @@ class UartPort:
     def write_at(self, data: bytes, times: Sequence[float]) -> None:
         if len(data) != len(times):
             raise ValueError(f"{len(data)} bytes but {len(times)} times")
-        if data:
-            self._queue(bytes(data), times)
+        if not data:
+            return
+        # Times that are over already, or closer than bytes can follow each other, move to where they can.
+        step = self.byte_time * 0.98
+        last = max(self._in_end, self.board.time - step)
+        spaced = []
+        for time in times:
+            last = max(time, last + step)
+            spaced.append(last)
+        self._queue(bytes(data), spaced)
 
     def _queue(self, data: bytes, times: Sequence[float]) -> None:
         self._in_end = times[-1]

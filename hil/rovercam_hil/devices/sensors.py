@@ -236,7 +236,7 @@ class INA219(I2cDevice):
         self.config, self.calibration = 0x399F, 0
         self._shunt = self._bus = 0
         self._overflow = self._ready = False
-        self._high = None
+        self._high: int | None = None
         self._latch = 0
         self._done_at: float | None = self.now() + self.conversion_time()
 

@@ -141,7 +141,7 @@ class Impairment:
         if self.spec.fifo:
             waiting = max(0, math.ceil((start - at) / step))
             n = max(0, min(n, self.spec.fifo - waiting))
-        ends = start + step * np.arange(1, n + 1)
+        ends: Times = start + step * np.arange(1, n + 1, dtype=np.float64)
         if n:
             self.free = float(ends[-1])
         return ends

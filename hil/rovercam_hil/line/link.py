@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
 
@@ -11,57 +12,64 @@ from rovercam_hil.line.spec import LineSpec
 Delivery = tuple[bytes, list[float]]
 
 
-class Link:
-    """``push(direction, data, at)`` as Impairment; ``pop(direction, now)`` gives what has arrived by ``now``.
+class Channel:
+    """One direction with its queue, on virtual time: ``push`` bytes, ``pull`` what has arrived."""
 
-    ``on_delivery(direction, data, times)`` sees everything that arrives, for a recording.
-    """
+    def __init__(self, name: str, line: Impairment, link: Link) -> None:
+        self.name = name
+        self.line = line
+        self._link = link
+        self._queue: deque[Delivery] = deque()
+
+    def push(self, data: bytes, at: float | list[float]) -> None:
+        """Give bytes to the line: all at one time (the line paces them), or with the times the sender gave them."""
+        arrived = self._link.push(self.name, data, at)
+        if arrived[0]:
+            self._queue.append(arrived)
+
+    def pull(self, until: float) -> tuple[bytes, list[float]]:
+        """The bytes that are complete at the far end by ``until``, and when each was."""
+        queue = self._queue
+        out, when = bytearray(), []
+        while queue:
+            data, times = queue[0]
+            n = bisect_right(times, until)
+            out += data[:n]
+            when += times[:n]
+            if n < len(data):
+                queue[0] = (data[n:], times[n:])
+                break
+            queue.popleft()
+        return bytes(out), when
+
+    @property
+    def next_time(self) -> float | None:
+        """When the next byte arrives; None when nothing is on the way."""
+        return self._queue[0][1][0] if self._queue else None
+
+
+class Link:
+    """``down`` and ``up`` are the two channels. ``on_delivery(direction, data, times)`` sees everything that arrives,
+    for a recording."""
 
     def __init__(self, spec: LineSpec, on_delivery: Callable[[str, bytes, list[float]], None] | None = None) -> None:
         self.spec = spec
-        self.directions = {
-            "down": Impairment(spec.down, "down", spec.seed),
-            "up": Impairment(spec.up, "up", spec.seed),
-        }
+        self.down = Channel("down", Impairment(spec.down, "down", spec.seed), self)
+        self.up = Channel("up", Impairment(spec.up, "up", spec.seed), self)
         self.on_delivery = on_delivery
-        self._queues: dict[str, deque[Delivery]] = {"down": deque(), "up": deque()}
 
     def push(self, direction: str, data: bytes, at: float | list[float]) -> Delivery:
-        """Give bytes to the line; returns what arrives and when (which may be later than now)."""
-        line = self.directions[direction]
+        """Give bytes to the line; returns what arrives and when (which may be later than now), without the queue."""
+        mine, other = (self.down, self.up) if direction == "down" else (self.up, self.down)
         if self.spec.half is not None and data:
-            other = self.directions["up" if direction == "down" else "down"]
-            clear = other.free + self.spec.half
+            clear = other.line.free + self.spec.half
             at = max(at, clear) if isinstance(at, int | float) else [max(t, clear) for t in at]
-        data, times = line.push(data, at)
+        data, times = mine.line.push(data, at)
         if data and self.on_delivery is not None:
             self.on_delivery(direction, data, times)
         return data, times
 
-    def send(self, direction: str, data: bytes, at: float | list[float]) -> None:
-        """``push`` into the queue that ``pop`` empties."""
-        arrived = self.push(direction, data, at)
-        if arrived[0]:
-            self._queues[direction].append(arrived)
-
-    def pop(self, direction: str, now: float) -> bytes:
-        """The bytes that are complete at the far end by ``now``."""
-        queue = self._queues[direction]
-        out = bytearray()
-        while queue:
-            data, times = queue[0]
-            if times[-1] <= now:
-                out += data
-                queue.popleft()
-                continue
-            n = next(k for k, t in enumerate(times) if t > now)
-            if n:
-                out += data[:n]
-                queue[0] = (data[n:], times[n:])
-            break
-        return bytes(out)
-
     def deadline(self) -> float | None:
         """When the next byte arrives at either end; None when nothing is on the way."""
-        due = [queue[0][1][0] for queue in self._queues.values() if queue]
+        due = [t for t in (self.down.next_time, self.up.next_time) if t is not None]
         return min(due) if due else None

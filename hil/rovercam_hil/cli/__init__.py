@@ -1,0 +1,15 @@
+"""Commands that the bench adds to `rovercam` (entry point group "rovercam.commands")."""
+
+from __future__ import annotations
+
+import typer
+
+from rovercam_hil.cli import emulate, line
+
+MODULES = (emulate, line)
+
+
+def register(app: typer.Typer) -> None:
+    """Add all commands of the bench to ``app``."""
+    for module in MODULES:
+        module.register(app)
