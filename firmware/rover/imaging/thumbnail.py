@@ -1,0 +1,104 @@
+"""Thumbnail layer: the LL3 band, coarsened, predicted from its neighbours and Rice-coded; each slot starts afresh.
+
+Slot body: width, height of the picture (2 x u16), shift (u8), then bits. Value x = LL3 >> shift (two's complement). Without
+a neighbour in the slot: 16 plain bits. Else x - prediction, mapped 0, -1, 1, ... to m: m >> k zeros, a one, k bits; from 20
+zeros on: 20 zeros, a one, 16 bits. Prediction: median of left, above, left + above - above left, of those in the slot.
+k: least with n << k >= sum, over the m of the slot (start n = 1, sum = 4; both halved when n reaches 32).
+"""
+
+import micropython
+
+
+@micropython.viper
+def code_row(a: ptr8, p: ptr32, row: ptr16, out: ptr8) -> int:
+    """Code LL3 columns from p[2] on; returns the column that did not fit any more (= p[1]: all done).
+
+    p: 0 offset of the biased LL3 row, 1 columns, 2 first column, 3 bit position in out (all zeros from there), 4 end bit,
+    5 sum, 6 n, 7 shift, 8 first block of the slot, 9 block index of column 0. row: the last value of each column, biased."""
+    dc = ptr16(int(a) + p[0])
+    wide = p[1]
+    c = p[2]
+    at = p[3]
+    end = p[4]
+    total = p[5]
+    n = p[6]
+    shift = p[7]
+    index = p[9] + c - p[8]  # of this block in the slot
+    left = 0
+    corner = 0
+    if c > 0:
+        left = row[c - 1]
+        corner = p[10]
+    go = 1
+    while c < wide and go:
+        above = row[c]
+        x = ((dc[c] - 0x8000) >> shift) + 0x8000
+        plain = 0
+        if index >= wide:
+            predicted = above
+            if c > 0:
+                if index == wide:
+                    corner = above
+                lo = left
+                hi = above
+                if left > above:
+                    lo = above
+                    hi = left
+                if corner >= hi:
+                    predicted = lo
+                elif corner <= lo:
+                    predicted = hi
+                else:
+                    predicted = left + above - corner
+        elif c > 0 and index > 0:
+            predicted = left
+        else:
+            plain = 1
+            predicted = 0
+        k = 0
+        m = x - 0x8000
+        q = 0
+        if plain:
+            k = 16
+            m = m & 0xFFFF
+            need = 16
+        else:
+            m = (x - predicted) << 1
+            if m < 0:
+                m = 0 - m - 1
+            while (n << k) < total:
+                k += 1
+            q = m >> k
+            total += m
+            if q >= 20:
+                q = 20
+                k = 16
+            need = q + 1 + k
+        if at + need > end:
+            go = 0
+            if not plain:
+                total -= m
+        else:
+            if not plain:
+                at += q
+                out[at >> 3] = out[at >> 3] | (0x80 >> (at & 7))
+                at += 1
+                n += 1
+                if n == 32:
+                    n = 16
+                    total = total >> 1
+            while k:
+                k -= 1
+                if (m >> k) & 1:
+                    out[at >> 3] = out[at >> 3] | (0x80 >> (at & 7))
+                at += 1
+            corner = above
+            left = x
+            row[c] = x
+            c += 1
+            index += 1
+    p[3] = at
+    p[5] = total
+    p[6] = n
+    p[10] = corner
+    return c
