@@ -73,7 +73,7 @@ def _blocks(archive: Archive) -> Iterator[str]:
         if times[0] != first or times[-1] != last or np.any(np.diff(times) < 0):
             yield f"block {block}: its times do not match its row"
         for kind, data, lo, hi in archive.db.execute(
-            "SELECT kind, data, lo, hi FROM span JOIN samples ON samples.id = span.data WHERE block = ?", (block,)
+            "SELECT samples.kind, samples.data, lo, hi FROM span JOIN samples ON samples.id = span.data WHERE block = ?", (block,)
         ):
             values = unpack_values(kind, data, n)
             if values.dtype.kind != "f" and (values.min() != lo or values.max() != hi):
@@ -89,7 +89,7 @@ def retain(
 ) -> dict[str, int]:
     """Delete what was received before these POSIX times; returns rows deleted. Products, commands and events stay.
 
-    Packets that carry samples go only when they are folded, so their samples stay until ``samples_before``.
+    Packets that carry samples go in whole folded blocks; their samples stay until ``samples_before``.
     """
     gone = {}
     archive.begin()
@@ -97,10 +97,20 @@ def retain(
     if frames_before is not None:
         gone["frame"] = db.execute("DELETE FROM frame WHERE received < ?", (frames_before,)).rowcount
     if packets_before is not None:
-        carries = [s for (s,) in db.execute("SELECT source FROM source") if columns.carries_samples(s)]
-        for source in carries:
-            archive.fold(source)
-        gone["packet"] = db.execute("DELETE FROM packet WHERE received < ?", (packets_before,)).rowcount
+        gone["packet"] = 0
+        for (source,) in db.execute("SELECT source FROM source").fetchall():
+            last = 1 << 62
+            if columns.carries_samples(source):
+                archive.fold(source)
+                # Whole blocks only, so that those that stay can be decoded again.
+                (last,) = db.execute(
+                    "SELECT coalesce(max(packet_last), 0) FROM block WHERE source = ? AND packet_last < coalesce("
+                    "(SELECT min(id) FROM packet WHERE source = ? AND received >= ?), 1 << 62)",
+                    (source, source, packets_before),
+                ).fetchone()
+            gone["packet"] += db.execute(
+                "DELETE FROM packet WHERE source = ? AND received < ? AND id <= ?", (source, packets_before, last)
+            ).rowcount
     if samples_before is not None:
         limit = int(samples_before * 1e6)
         old = "SELECT id FROM block WHERE last < ?"

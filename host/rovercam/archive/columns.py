@@ -77,7 +77,8 @@ def fold_values(rows: Sequence[Row], dictionary: Dictionary) -> list[Group]:
     """Parameter value reports (20.2): any parameters in any packet."""
     found: dict[str, list[tuple[float, float]]] = {}
     kinds: dict[str, str] = {}
-    for time, data, at in rows:
+    for time, data, start in rows:
+        at = start
         while at + 2 <= len(data):
             parameter = dictionary.parameter_by_id(data[at] << 8 | data[at + 1])
             if parameter is None:

@@ -108,7 +108,7 @@ class Samples:
             if not found:
                 return folded
             for group in self._decode(source, [(r[1], r[2], r[3]) for r in found]):
-                folded += self._write_block(source, group)
+                folded += self._write_block(source, group, found[0][0], found[-1][0])
             self.db.execute("INSERT OR REPLACE INTO source VALUES (?, ?)", (source, found[-1][0]))
             self._pending[source] = 0
 
@@ -150,12 +150,12 @@ class Samples:
             self._structure_cache[key] = versions
         return self._structure_cache[key]
 
-    def _write_block(self, source: int, group: Group) -> int:
+    def _write_block(self, source: int, group: Group, packet_first: int, packet_last: int) -> int:
         n = len(group.times)
         t0, t1 = int(group.times[0]), int(group.times[-1])
         block = self.db.execute(
-            "INSERT INTO block (source, first, last, n, times) VALUES (?,?,?,?,?)",
-            (source, t0, t1, n, pack_times(group.times)),
+            "INSERT INTO block (source, first, last, n, packet_first, packet_last, times) VALUES (?,?,?,?,?,?,?)",
+            (source, t0, t1, n, packet_first, packet_last, pack_times(group.times)),
         ).lastrowid
         for name, values in group.columns.items():
             data = self.db.execute("INSERT INTO samples (kind, data) VALUES (?, ?)", pack_values(values)).lastrowid

@@ -34,7 +34,8 @@ CREATE TABLE IF NOT EXISTS series (
   id INTEGER PRIMARY KEY, unit INTEGER NOT NULL, name TEXT NOT NULL, UNIQUE (unit, name));
 CREATE TABLE IF NOT EXISTS block (
   id INTEGER PRIMARY KEY, source INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, n INTEGER NOT NULL,
-  times BLOB NOT NULL);
+  packet_first INTEGER NOT NULL, packet_last INTEGER NOT NULL, times BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS block_source ON block (source, packet_last);
 CREATE TABLE IF NOT EXISTS span (
   series INTEGER NOT NULL, t1 INTEGER NOT NULL, block INTEGER NOT NULL, t0 INTEGER NOT NULL, n INTEGER NOT NULL,
   lo NUMERIC, hi NUMERIC, t_lo INTEGER, t_hi INTEGER, data INTEGER NOT NULL,
@@ -82,6 +83,3 @@ CREATE TABLE IF NOT EXISTS layer (
   product INTEGER NOT NULL, layer INTEGER NOT NULL, transfer INTEGER NOT NULL, PRIMARY KEY (product, layer, transfer))
   WITHOUT ROWID;
 """
-
-DERIVED = ("source", "series", "block", "span", "samples", "event")
-"""Tables that are made from packets alone."""

@@ -18,7 +18,7 @@ from typing import Any
 from rovercam.archive.errors import ArchiveBusy, ArchiveError, ArchiveFull, NotAnArchive
 from rovercam.archive.files import Files
 from rovercam.archive.samples import Samples
-from rovercam.archive.schema import DERIVED, TABLES, VERSION
+from rovercam.archive.schema import TABLES, VERSION
 from rovercam.dictionary import Dictionary, load
 
 BUSY_TIMEOUT = 15.0
@@ -287,9 +287,20 @@ class Archive(Samples, Files):
         )
 
     def forget_decoded(self) -> None:
-        """Drop everything made from packets, so that another dictionary can decode them again."""
+        """Drop what was made from packets that are still here, so that another dictionary can decode them again.
+
+        Samples whose packets were given up (retention) stay as they are.
+        """
         self.begin()
-        for table in DERIVED:
-            self.db.execute(f"DELETE FROM {table} WHERE 1 AND ({'packet IS NOT NULL' if table == 'event' else '1'})")
-        self.db.execute("INSERT INTO source SELECT DISTINCT source, 0 FROM packet")
+        db = self.db
+        db.execute("DELETE FROM event WHERE packet IN (SELECT id FROM packet)")
+        for source, first in db.execute("SELECT source, min(id) FROM packet GROUP BY source").fetchall():
+            blocks = "SELECT id FROM block WHERE source = ? AND packet_last >= ?"
+            for sql in (
+                f"DELETE FROM samples WHERE id IN (SELECT data FROM span WHERE block IN ({blocks}))",
+                f"DELETE FROM span WHERE block IN ({blocks})",
+                "DELETE FROM block WHERE source = ? AND packet_last >= ?",
+            ):
+                db.execute(sql, (source, first))
+            db.execute("INSERT OR REPLACE INTO source VALUES (?, ?)", (source, first - 1))
         self.forget_cached()

@@ -130,6 +130,14 @@ class Station:
         self._ports[port].open = True
         self.tell(PortChanged(time=now, port=port, state="open"))
 
+    def detach(self, port: str, now: float) -> None:
+        """The port's bytes are at an end (a recording): what is still held is decided now."""
+        self._store.now = now
+        for frame in self._ports[port].flush(now):
+            self._frame(self._ports[port], frame, now)
+        self._ports[port].open = False
+        self.commit(now)
+
     def port_state(self, port: str, state: str, text: str, now: float) -> None:
         """The runner says: lost, waiting, closed."""
         if port in self._ports:

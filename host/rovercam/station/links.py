@@ -11,7 +11,6 @@ from typing import Any
 from rovercam.archive import Archive
 from rovercam.protocol import downlink, events, pus
 from rovercam.protocol.profiles import TABLE
-from rovercam.protocol.uplink import Uplink
 from rovercam.station.decoding import Correlation
 from rovercam.station.verification import Pending
 
@@ -51,6 +50,10 @@ class PortLink:
     def poll(self, now: float) -> list[Frame]:
         """What silence decides."""
         return _frames(self.receiver.poll(now))
+
+    def flush(self, now: float) -> list[Frame]:
+        """Nothing more comes."""
+        return _frames(self.receiver.flush(now))
 
     def deadline(self) -> float | None:
         return self.receiver.deadline()
@@ -100,7 +103,7 @@ class UnitLink:
     def __init__(self, number: int):
         self.number = number
         self.port: str | None = None
-        self.uplink: Uplink | None = None
+        self.uplink: Any = None
         self.key_missed = False
         self.correlation = Correlation()
         self.clock_unset = False
@@ -142,6 +145,8 @@ class UnitLink:
     def open_uplink(self, scid: int, key: bytes, archive: Archive) -> None:
         """The first authenticated frame takes the next unused sequence number."""
         self._sequence_key = f"uplink-sequence-{self.number}"
+        from rovercam.protocol.uplink import Uplink
+
         start = int(archive.get_meta(self._sequence_key, 0)) + 1
         self.uplink = Uplink(scid, key, start)
         self._archive = archive

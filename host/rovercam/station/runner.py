@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from rovercam.archive import ArchiveError
 from rovercam.line import BadRecording, LineError, LineLost
@@ -102,10 +103,8 @@ class Runner:
             now = self.clock()
             due = self.station.deadline()
             wait = IDLE if due is None else max(LEAST_WAIT, min(IDLE, due - now))
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(kick.wait(), wait)
-            except TimeoutError:
-                pass
             kick.clear()
             data = b""
 

@@ -1,0 +1,239 @@
+"""What an operator does in one go: send and follow a command, take a picture, fetch or bring a file."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from rovercam.archive import Archive
+from rovercam.station.core import StationError
+from rovercam.station.pictures import Rendered, render
+from rovercam.station.session import Session
+from rovercam.station.updates import (
+    AnswerReceived,
+    CommandChanged,
+    EventReceived,
+    Notice,
+    PictureChanged,
+    PortChanged,
+    TransferChanged,
+    Update,
+)
+
+COMMAND_TIMEOUT = 60.0
+"""Seconds without any sign of a command before it is given up on the ground (the unit may still do it)."""
+STALL_TIMEOUT = 120.0
+"""Seconds without a byte of a file before we stop waiting; the transfer itself goes on when the station runs."""
+RESUME_PATIENCE = 20.0
+"""Seconds for an interrupted transfer to move before it is asked for anew."""
+COMMITTED_WITHIN = 5.0
+
+Progress = Callable[[Update], None]
+U = TypeVar("U", bound=Update)
+
+
+class NotAchieved(StationError):
+    """The unit refused or failed, or nothing came in time; the message says what and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A file that came down."""
+
+    name: str
+    data: bytes
+    transfer: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """A picture taken and brought down."""
+
+    picture: Rendered
+    product: int
+    """Row in the archive."""
+    number: int
+    unit: int
+    seconds: float
+    bytes: int
+
+
+def _nothing(_: Update) -> None:
+    pass
+
+
+async def _next(reader: AsyncIterator[Update], timeout: float, what: str) -> Update:
+    try:
+        return await asyncio.wait_for(anext(reader), timeout)
+    except TimeoutError:
+        raise NotAchieved(f"{what}: nothing came for {timeout:g} s; is the unit still heard? (`rovercam events`)") from None
+    except StopAsyncIteration:
+        raise NotAchieved(f"{what}: the station ended") from None
+
+
+async def send(
+    session: Session,
+    unit: int,
+    name: str,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    progress: Progress = _nothing,
+    timeout: float = COMMAND_TIMEOUT,
+    **more: Any,
+) -> tuple[CommandChanged, list[AnswerReceived]]:
+    """Send one command and follow it to its end; returns it with the reports that answered meanwhile.
+
+    Raises NotAchieved with the unit's reason, or with the last stage reached in time; UnknownName, ValueRefused.
+    """
+    reader = session.updates()
+    command = await session.command(unit, name, arguments, **more)
+    progress(command)
+    answers: list[AnswerReceived] = []
+    last = time.monotonic()
+    while True:
+        left = timeout - (time.monotonic() - last)
+        try:
+            update = await asyncio.wait_for(anext(reader), max(0.01, left))
+        except (TimeoutError, StopAsyncIteration):
+            raise NotAchieved(
+                f"{name}: no sign of it for {timeout:g} s, it got as far as {command.state!r}; the unit may still do it"
+            ) from None
+        if isinstance(update, AnswerReceived) and update.unit == unit:
+            answers.append(update)
+        if not isinstance(update, CommandChanged) or update.id != command.id:
+            if isinstance(update, (Notice, PortChanged)):
+                progress(update)
+            continue
+        command = update
+        last = time.monotonic()
+        progress(update)
+        if command.state == "done":
+            return command, answers
+        if command.ended:
+            raise NotAchieved(f"unit {unit} did not do {name}: {command.reason or command.state}")
+
+
+async def shoot(
+    session: Session, unit: int, arguments: Mapping[str, Any], *, progress: Progress = _nothing
+) -> Shot:
+    """Take a picture and bring all of it down. Raises NotAchieved, UnknownName, ValueRefused."""
+    began = time.monotonic()
+    known = {p["id"] for p in session.archive.products(unit=unit)}
+    reader = session.updates()
+    command = await session.command(unit, "capture", arguments)
+    progress(command)
+    number: int | None = None
+    while True:
+        update = await _next(reader, STALL_TIMEOUT, "picture")
+        if isinstance(update, CommandChanged) and update.id == command.id:
+            progress(update)
+            if update.state in ("failed", "lost"):
+                raise NotAchieved(f"unit {unit} took no picture: {update.reason or update.state}")
+        elif isinstance(update, EventReceived) and update.unit == unit and update.name == "picture_taken":
+            progress(update)
+            number = number or int(update.values["product"])
+        elif isinstance(update, PictureChanged) and update.unit == unit:
+            if update.product in known or (number is not None and update.number != number):
+                continue
+            progress(update)
+            if update.state == "down":
+                picture = await _committed(lambda update=update: _rendered(session.archive, update.product))  # type: ignore[misc]
+                return Shot(
+                    picture=picture,
+                    product=update.product,
+                    number=update.number,
+                    unit=unit,
+                    seconds=time.monotonic() - began,
+                    bytes=update.received,
+                )
+        elif isinstance(update, (PortChanged, Notice)):
+            progress(update)
+
+
+def _rendered(archive: Archive, product: int) -> Rendered | None:
+    picture = render(archive, product)
+    return picture if picture.complete else None
+
+
+async def get(session: Session, unit: int, remote: str, *, progress: Progress = _nothing) -> Fetched:
+    """Bring a file down; one that was interrupted goes on where it was. Raises NotAchieved."""
+    began = time.monotonic()
+    reader = session.updates()
+    running = next(
+        (t for t in session.archive.transfers(unit=unit, status="active") if t["name"] == remote and t["sender"] == unit),
+        None,
+    )
+    if running is not None:
+        try:
+            return await _fetch(session, reader, unit, remote, began, None, progress, RESUME_PATIENCE, running["id"])
+        except NotAchieved:
+            await session.transfer("cancel", running["sender"], running["number"])
+            reader = session.updates()
+    command = await session.command(unit, "downlink_file", {"path": remote})
+    progress(command)
+    return await _fetch(session, reader, unit, remote, began, command, progress, STALL_TIMEOUT, None)
+
+
+async def _fetch(
+    session: Session,
+    reader: AsyncIterator[Update],
+    unit: int,
+    remote: str,
+    began: float,
+    command: CommandChanged | None,
+    progress: Progress,
+    patience: float,
+    row: int | None,
+) -> Fetched:
+    while True:
+        update = await _next(reader, patience, remote)
+        if command is not None and isinstance(update, CommandChanged) and update.id == command.id:
+            progress(update)
+            if update.state in ("failed", "lost"):
+                raise NotAchieved(f"unit {unit} does not send {remote}: {update.reason or update.state}")
+        elif isinstance(update, TransferChanged) and (update.unit, update.name) == (unit, remote):
+            if update.direction != "down" or (row is not None and update.transfer != row):
+                continue
+            row = update.transfer
+            progress(update)
+            if update.status == "cancelled":
+                raise NotAchieved(f"{remote}: the transfer was cancelled ({update.text})")
+            if update.status == "finished":
+                data = await _committed(lambda update=update: session.archive.content(update.transfer))  # type: ignore[misc]
+                return Fetched(name=remote, data=data, transfer=row, seconds=time.monotonic() - began)
+        elif isinstance(update, (PortChanged, Notice)):
+            progress(update)
+
+
+T = TypeVar("T")
+
+
+async def _committed(read: Callable[[], T | None]) -> T:
+    """What the station has told of may be a moment older than its commit, when it is another process."""
+    deadline = time.monotonic() + COMMITTED_WITHIN
+    while (found := read()) is None:
+        if time.monotonic() > deadline:
+            raise NotAchieved("the file is complete, but the archive does not have it; see `rovercam archive check`")
+        await asyncio.sleep(0.05)
+    return found
+
+
+async def put(session: Session, unit: int, data: bytes, target: str, *, progress: Progress = _nothing) -> float:
+    """Bring a file to the unit; returns the seconds it took. Raises NotAchieved."""
+    began = time.monotonic()
+    reader = session.updates()
+    number = await session.put(unit, data, target)
+    while True:
+        update = await _next(reader, STALL_TIMEOUT, target)
+        if isinstance(update, TransferChanged) and update.direction == "up" and update.number == number:
+            progress(update)
+            if update.status == "finished":
+                return time.monotonic() - began
+            if update.status == "cancelled":
+                raise NotAchieved(f"the unit did not take {target}: {update.text}")
+        elif isinstance(update, (PortChanged, Notice)):
+            progress(update)
