@@ -96,31 +96,6 @@ def _spread(table: ptr32, words: int):
 
 
 @micropython.viper
-def _encode1(buf: ptr8, start: int, end: int, step: int, table: ptr32, reg: ptr32):
-    r = 0  # t = 1: two check bytes, t = 2: four; one word either way
-    while start < end:
-        b = r ^ int(buf[start])
-        r = ((r >> 8) & 0xFFFFFF) ^ int(table[b & 15]) ^ int(table[16 + ((b >> 4) & 15)])
-        start += step
-    reg[0] = r
-
-
-@micropython.viper
-def _encode2(buf: ptr8, start: int, end: int, step: int, table: ptr32, reg: ptr32):
-    r0 = 0
-    r1 = 0
-    while start < end:
-        b = r0 ^ int(buf[start])
-        i = (b & 15) << 1
-        j = 32 + ((b & 0xF0) >> 3)
-        r0 = (((r0 >> 8) & 0xFFFFFF) | (r1 << 24)) ^ int(table[i]) ^ int(table[j])
-        r1 = ((r1 >> 8) & 0xFFFFFF) ^ int(table[i + 1]) ^ int(table[j + 1])
-        start += step
-    reg[0] = r0
-    reg[1] = r1
-
-
-@micropython.viper
 def _encode4(buf: ptr8, start: int, end: int, step: int, table: ptr32, reg: ptr32):
     r0 = 0
     r1 = 0
@@ -142,18 +117,20 @@ def _encode4(buf: ptr8, start: int, end: int, step: int, table: ptr32, reg: ptr3
 
 
 @micropython.viper
-def _encode8(buf: ptr8, start: int, end: int, step: int, table: ptr32, reg: ptr32):
+def _encode(buf: ptr8, start: int, end: int, step: int, table: ptr32, reg: ptr32, words: int):
+    # Any t: check bytes in `words` words; reg[words] stays 0, it is what is shifted in from above.
     w = 0
-    while w < 9:
-        reg[w] = 0  # reg[8] stays 0: what is shifted in from above
+    while w <= words:
+        reg[w] = 0
         w += 1
+    high = 16 * words
     while start < end:
-        b = int(reg[0]) ^ int(buf[start])
-        i = (b & 15) << 3
-        j = 128 + ((b & 0xF0) >> 1)
-        w = 0
         r = int(reg[0])
-        while w < 8:
+        b = r ^ int(buf[start])
+        i = (b & 15) * words
+        j = high + ((b >> 4) & 15) * words
+        w = 0
+        while w < words:
             n = int(reg[w + 1])
             reg[w] = (((r >> 8) & 0xFFFFFF) | (n << 24)) ^ int(table[i + w]) ^ int(table[j + w])
             r = n
@@ -222,9 +199,12 @@ class ReedSolomon:
         if not t:
             return
         end = start + (symbols - 2 * t) * depth
-        run = _encode1 if t < 4 else _encode2 if t == 4 else _encode4 if t == 8 else _encode8
+        words = max(1, t // 2)
         for i in range(depth):
-            run(buf, start + i, end, depth, self._table, self._reg)
+            if t == 8:
+                _encode4(buf, start + i, end, depth, self._table, self._reg)
+            else:
+                _encode(buf, start + i, end, depth, self._table, self._reg, words)
             _place(buf, end + i, depth, self._reg, 2 * t)
 
 

@@ -5,7 +5,7 @@ spanning), 7 idle. A report waits for at most the frame that is being sent. What
 too, so that telemetry during a transfer costs its own bytes and no filling. Frames with little in them take a shorter profile of the same t.
 Channels 0 and 7 carry the operational control field, channel 1 does not: when the control word changes, the next frame is one of channel 0.
 
-Memory: two line buffers, the ring and the Reed-Solomon table are taken once, at start.
+Memory: one line buffer, the ring and the Reed-Solomon table are taken once, at start.
 """
 
 from micropython import const
@@ -40,11 +40,9 @@ class Downlink:
         self._left = 0  # bytes of the packet that the last VC0 frame began and did not finish
         self._carry = bytearray(2)  # bytes of an idle packet that the next frame of VC0, VC1 still owes
         self._counts = bytearray(9)  # per virtual channel; [8] the master channel
-        self._buffers = (bytearray(_LONGEST), bytearray(_LONGEST))
-        for buf in self._buffers:
-            buf[0:4] = _MARKER
-        self._views = (memoryview(self._buffers[0]), memoryview(self._buffers[1]))
-        self._turn = 0
+        self._buffer = bytearray(_LONGEST)
+        self._buffer[0:4] = _MARKER
+        self._view = memoryview(self._buffer)
         self._clcw = 0
         self._clcw_sent = -1
         self._rs = coding.ReedSolomon()
@@ -112,12 +110,12 @@ class Downlink:
     def next_frame(self, idle=False):
         """The next coded frame with its marker, ready for the line; None when there is nothing to say.
 
-        idle=True forces a frame (the slow beat that keeps the receiver locked). The view is valid until the next call but one.
+        idle=True forces a frame (the slow beat that keeps the receiver locked). The view is valid until the next call.
         """
         clcw = self._clcw() if callable(self._clcw) else self._clcw
         n = self.profile
-        buf = self._buffers[self._turn]
-        view = self._views[self._turn]
+        buf = self._buffer
+        view = self._view
         top = _DATA + profiles.frame_length(n) - tmframe.HEADER - tmframe.FECF  # end of data, without control field
         at = _DATA
         first = tmframe.NO_START
@@ -165,7 +163,6 @@ class Downlink:
                     first = at - _DATA
                 self._fill(buf, vcid, at, top)
         self._finish(buf, n, vcid, first, clcw, top)
-        self._turn ^= 1
         return view[: profiles.line_length(n)]
 
     def _take(self, buf, view, at, top):
