@@ -24,7 +24,7 @@ _E2 = const(5)
 _E3 = const(16)
 # bytes one gaggle can need in one stage, at most (stage 3: 16 blocks of 16 words of 8 + 4 bits)
 _ROOM = const(400)
-_OUT = const(640)
+_OUT = const(608)
 
 # state of the writer and arguments of the kernels, an array('i')
 _POS = const(0)

@@ -1,7 +1,7 @@
 """Pictures as slots: self-contained segments of fixed size in layers, made in one pass over the rows.
 
 Every slot (default 200 bytes): picture u8, layer (3 bits) plane (2) codec (3), first block u16, then for layers 0 and 1 width
-in blocks - 1 u8 and depth - 8 (3 bits) with block count (13), CRC-16 u16 over all the rest; body. Layers:
+in blocks - 1 u8 and depth - 8 (3 bits) with block count (13), CRC-16 u16 over the slot with this field zero; body. Layers:
 0  thumbnail (thumbnail.py);  1  base;  2, 3  refinements: the same bit streams carried on, to plane 2 and to lossless.
 A base or refinement body is a list of runs: length u8 (0 = to the end of the slot), [refinements: position u16 in the run's
 stream], bytes, blocks u8 to the next run's first block, next run. A run's stream is a CCSDS 122 segment: BitDepthDC (5 bits),
@@ -19,15 +19,7 @@ from micropython import const
 from rover.imaging.bitplanes import Coder, estimate, state_bytes, total
 from rover.imaging.thumbnail import code_row
 from rover.imaging.wavelet import Wavelet
-
-try:
-    from rover.link.coding import crc16
-except ImportError:
-    from binascii import crc_hqx
-
-    def crc16(data, start=0xFFFF):
-        return crc_hqx(data, start)
-
+from rover.link.coding import crc16
 
 RAW = const(0)
 SEGMENTS = const(1)
@@ -40,11 +32,6 @@ _TAIL = const(24)  # bytes of a slot not worth another run
 _LAYERS = const(4)
 
 LOSSLESS = const(0)
-
-
-def crc_slot(slot, head):
-    """CRC-16 over a slot without its CRC field, which are the last two of `head` bytes."""
-    return crc16(slot[head:], crc16(slot[: head - 2]))
 
 
 class Encoder:
@@ -93,10 +80,9 @@ class Encoder:
         self.roi = roi
         self.roi_gain = roi_gain
         at = w.end
-        room = len(arena) - at - 8 * wide - _LAYERS * slot - 16
         size = min(48, wide)
-        while size > 8 and state_bytes(size) > room:
-            size -= 8
+        while size > 8 and state_bytes(size) > len(arena) - at:
+            size -= 1
         self.coder = Coder(w, at, size, self._bits)
         self._depths = memoryview(bytearray(wide))
         self._cost = array("I", [0] * wide)
@@ -160,7 +146,8 @@ class Encoder:
             n = self._ends[layer] - (b[2] << 8 | b[3])
             b[5] = (self.depth - 8) << 5 | n >> 8
             b[6] = n & 255
-        c = crc_slot(b, head)
+        b[head - 2] = b[head - 1] = 0
+        c = crc16(b)
         b[head - 2] = c >> 8
         b[head - 1] = c & 255
         self.slots[layer] += 1
@@ -179,6 +166,8 @@ class Encoder:
                 self._buf[1][at : at + k] = data[i : i + k]
                 self._pos[1] = at + k
             else:
+                if not self.refine:
+                    break
                 layer = 2
                 if self.refine > 1 and self.coder.c[4] < 2:
                     layer = 3

@@ -1,0 +1,378 @@
+"""A picture that grows: slots of any layer in any order, lost, repeated or broken, and at any time the best picture of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .bitplanes import TABLE, WEIGHTS, decode_segment
+from .slots import RAW, SEGMENTS, THUMBNAIL, Slot, parse, pieces, thumbnail_into, thumbnail_size
+from .values import unweighted
+from .wavelet import block_places, inverse
+
+# what a pixel of confidence() is worth
+NOTHING, FROM_THUMBNAIL, BASE, REFINED, EXACT = range(5)
+
+
+@dataclass(slots=True)
+class _Run:
+    count: int = 0
+    stream: dict[int, bytes] = field(default_factory=dict)  # position -> bytes
+    used: int = -1  # bytes of the stream decoded last time
+
+    def joined(self) -> bytes:
+        out = bytearray()
+        for position in sorted(self.stream):
+            data = self.stream[position]
+            if position > len(out):
+                break
+            out += data[len(out) - position :]
+        return bytes(out)
+
+
+class _Plane:
+    """One colour plane: coefficients known so far."""
+
+    def __init__(self, columns: int, rows: int, depth: int) -> None:
+        self.columns, self.rows, self.depth = columns, rows, depth
+        self.width = self.height = 0  # exact size, 0 while only the padded one is known
+        self.runs: dict[int, _Run] = {}
+        self.dirty: set[int] = set()
+        self._allocate(0)
+
+    def _allocate(self, blocks: int) -> None:
+        self.blocks = blocks
+        self.dc = np.zeros(blocks, np.int64)
+        self.dc_low = np.full(blocks, 99, np.int64)
+        self.mag = np.zeros((blocks, 63), np.int32)
+        self.neg = np.zeros((blocks, 63), np.uint8)
+        self.low = np.zeros((blocks, 63), np.uint8)
+        self.refined = np.zeros(blocks, bool)
+        self.thumb = np.zeros(blocks, np.int64)
+        self.thumb_shift = np.full(blocks, 99, np.int64)
+        self.places = block_places(blocks // self.columns, self.columns) if blocks else np.zeros((0, 64), np.int64)
+
+    def grow(self, blocks: int) -> None:
+        """Room for so many blocks, whole strips."""
+        rows = -(-blocks // self.columns)
+        if rows <= self.rows and self.blocks:
+            return
+        self.rows = max(rows, self.rows)
+        old = self.blocks
+        kept = {n: getattr(self, n) for n in ("dc", "dc_low", "mag", "neg", "low", "refined", "thumb", "thumb_shift")}
+        self._allocate(self.rows * self.columns)
+        for name, values in kept.items():
+            getattr(self, name)[:old] = values
+
+    def decode(self) -> None:
+        """Bring the coefficients of the changed runs up to date."""
+        for first in self.dirty:
+            run = self.runs[first]
+            if not run.count or first + run.count > self.blocks:
+                continue
+            data = run.joined()
+            if len(data) < 2 or len(data) == run.used:
+                continue
+            run.used = len(data)
+            n = slice(first, first + run.count)
+            head = data[0] << 8 | data[1]
+            mag, neg = self.mag[n], self.neg[n]
+            mag[:] = 0
+            neg[:] = 0
+            par = np.array([run.count, head >> 11, (head >> 6) & 31, 0, 0, 3], np.int64)
+            state = np.array([10, 8 * len(data)], np.int64)
+            decode_segment(
+                np.frombuffer(data, np.uint8), state, par, TABLE, WEIGHTS, self.dc[n], self.dc_low[n], mag, neg, self.low[n]
+            )
+            self.refined[n] = len(run.stream) > 1
+        self.dirty.clear()
+
+
+class Progressive:
+    """width, height, depth: of the picture where the caller knows them (from its description); else they are taken from
+    the slots, and until a thumbnail slot came the size is the padded one. picture: id, or None for that of the first slot.
+
+    Slots of another picture or with a wrong CRC are counted and ignored."""
+
+    def __init__(
+        self, width: int = 0, height: int = 0, depth: int = 0, *, picture: int | None = None, planes: int = 1
+    ) -> None:
+        self._size = {0: (width, height)} if width and height else {}
+        if planes == 3 and width and height:
+            self._size |= {1: ((width + 1) // 2, height), 2: ((width + 1) // 2, height)}
+        self._depth = depth
+        self.picture_id = picture
+        self._planes: dict[int, _Plane] = {}
+        self._pending: dict[int, list[Slot]] = {}
+        self._raw: dict[int, bytes] = {}
+        self._raw_slot: Slot | None = None
+        self.rejected = 0
+        self.repeated = 0
+        self.accepted = 0
+        self._seen: set[bytes] = set()
+        self._picture: np.ndarray | None = None
+        self._confidence: np.ndarray | None = None
+
+    def add(self, layer: int, slot: bytes) -> bool:
+        """Take one slot; True when it told something new. layer is that of the file it came from (-1: not known)."""
+        s = parse(bytes(slot))
+        if s is None or (layer >= 0 and s.layer != layer) or s.plane > 2:
+            self.rejected += 1
+            return False
+        if self.picture_id is None:
+            self.picture_id = s.picture
+        if s.picture != self.picture_id:
+            self.rejected += 1
+            return False
+        key = bytes(slot)
+        if key in self._seen:
+            self.repeated += 1
+            return False
+        if not self._take(s):
+            self.rejected += 1
+            return False
+        self._seen.add(key)
+        self.accepted += 1
+        self._picture = None
+        return True
+
+    def _take(self, s: Slot) -> bool:
+        if s.codec == RAW and s.layer == 1:
+            self._raw[s.first] = s.body[: s.count]
+            self._raw_slot = s
+            return True
+        if s.codec not in (SEGMENTS, THUMBNAIL) or (s.codec == THUMBNAIL) != (s.layer == 0):
+            return False
+        plane = self._planes.get(s.plane)
+        if s.layer >= 2:
+            if plane is None:
+                self._pending.setdefault(s.plane, []).append(s)
+            else:
+                self._refine(plane, s)
+            return True
+        end = s.first + s.count
+        if not s.count or end > 65536 or s.columns > 256 or end > 256 * s.columns:
+            return False
+        if plane is None:
+            width, height = self._size.get(s.plane, (0, 0))
+            if width and (width + 7) // 8 != s.columns:
+                return False
+            plane = self._planes[s.plane] = _Plane(s.columns, (height + 7) // 8, self._depth or s.depth)
+            plane.width, plane.height = width, height
+        elif plane.columns != s.columns or plane.depth != s.depth:
+            return False
+        if plane.height and end > plane.columns * ((plane.height + 7) // 8):
+            return False
+        if s.layer == 0:
+            size = thumbnail_size(s)
+            if size is None or (plane.height and size != (plane.width, plane.height)):
+                return False
+            plane.width, plane.height = size
+            plane.grow(plane.columns * ((size[1] + 7) // 8))
+            if end > plane.blocks:
+                return False
+            thumbnail_into(s, plane.thumb, plane.thumb_shift)
+        else:
+            plane.grow(max(end, plane.rows * plane.columns))
+            for p in pieces(s):
+                run = plane.runs.setdefault(p.first, _Run())
+                run.count = p.count
+                run.stream[0] = p.data
+                plane.dirty.add(p.first)
+        for waiting in self._pending.pop(s.plane, []):
+            self._refine(plane, waiting)
+        return True
+
+    @staticmethod
+    def _refine(plane: _Plane, s: Slot) -> None:
+        for p in pieces(s):
+            if p.position:
+                run = plane.runs.setdefault(p.first, _Run())
+                run.stream[p.position] = p.data
+                plane.dirty.add(p.first)
+
+    # -- what is there
+
+    def picture(self) -> np.ndarray:
+        """The best picture now: (H, W) uint8 or uint16, or (H, W, 3) uint8 RGB when the chroma planes are there.
+
+        Holes are filled from the thumbnail, else from their neighbours. Without any slot: an empty (0, 0) array."""
+        if self._picture is None:
+            self._render()
+        assert self._picture is not None
+        return self._picture
+
+    def confidence(self) -> np.ndarray:
+        """(H, W) uint8 per pixel: NOTHING, FROM_THUMBNAIL, BASE, REFINED, EXACT (luminance)."""
+        if self._picture is None:
+            self._render()
+        assert self._confidence is not None
+        return self._confidence
+
+    @property
+    def complete(self) -> bool:
+        """Every pixel is exactly the camera's."""
+        c = self.confidence()
+        return bool(c.size) and bool((c == EXACT).all())
+
+    @property
+    def quality(self) -> float:
+        """Estimated PSNR of the luminance in dB (99 = lossless; 0 = nothing)."""
+        plane = self._planes.get(0)
+        if plane is None:
+            return 99.0 if self._raw and self.complete else 0.0
+        plane.decode()
+        has = plane.dc_low < 99
+        if not has.any():
+            return 20.0 if (plane.thumb_shift < 99).any() else 0.0
+        # weighted coefficients are close to orthonormal ones: 64 squared errors per block are its pixels' errors
+        step = np.exp2(plane.low[has].astype(np.float64))
+        step[plane.low[has] <= WEIGHTS] = 0
+        share = np.where(plane.mag[has] > 0, 1 / 12, 1 / 24)
+        dc_step = np.where(plane.dc_low[has] > 3, np.exp2(plane.dc_low[has]), 0)
+        error = (step * step * share).sum() + (dc_step * dc_step / 12).sum()
+        missing = int((~has).sum())
+        error += missing * float((plane.mag[has].astype(np.float64) ** 2).sum(1).mean())
+        mse = error / (64 * plane.blocks)
+        top = (1 << plane.depth) - 1
+        return float(min(99.0, 10 * np.log10(top * top / mse))) if mse > 0 else 99.0
+
+    def info(self) -> dict[str, float | int | bool | None]:
+        """Numbers for a list of pictures."""
+        plane = self._planes.get(0)
+        return {
+            "picture": self.picture_id,
+            "width": plane.width or plane.columns * 8 if plane else 0,
+            "height": plane.height or plane.rows * 8 if plane else 0,
+            "depth": plane.depth if plane else 0,
+            "slots": self.accepted,
+            "rejected": self.rejected,
+            "blocks": plane.blocks if plane else 0,
+            "blocks_known": int((plane.dc_low < 99).sum()) if plane and not plane.decode() else 0,
+            "psnr_estimate": round(self.quality, 1),
+            "complete": self.complete,
+        }
+
+    # -- reconstruction
+
+    def _render(self) -> None:
+        if self._raw_slot is not None and 0 not in self._planes:
+            self._render_raw(self._raw_slot)
+            return
+        if 0 not in self._planes:
+            self._picture = np.zeros((0, 0), np.uint8)
+            self._confidence = np.zeros((0, 0), np.uint8)
+            return
+        luminance, self._confidence = _rebuild(self._planes[0])
+        if 1 in self._planes and 2 in self._planes and luminance.dtype == np.uint8:
+            cb, cr = (_rebuild(self._planes[n])[0] for n in (1, 2))
+            self._picture = rgb(luminance, cb, cr)
+        else:
+            self._picture = luminance
+
+    def _render_raw(self, s: Slot) -> None:
+        width, height = self._size.get(0, (s.columns * 8, 0))
+        per = len(s.body)
+        data = bytearray((max(self._raw) + 1) * per)
+        known = np.zeros(len(data), np.uint8)
+        for k, part in self._raw.items():
+            data[k * per : k * per + len(part)] = part
+            known[k * per : k * per + len(part)] = EXACT
+        size = 1 if s.depth == 8 else 2
+        height = height or -(-len(data) // (width * size))
+        need = width * height * size
+        data = data[:need].ljust(need, b"\0")
+        mask = np.zeros(need, np.uint8)
+        mask[: min(need, len(known))] = known[:need]
+        self._picture = np.frombuffer(bytes(data), np.uint8 if size == 1 else "<u2").reshape(height, width).astype(
+            np.uint8 if size == 1 else np.uint16
+        )
+        self._confidence = mask[::size].reshape(height, width).copy()
+
+
+def _fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Unknown entries of a 2-D array from their neighbours, outwards."""
+    out, have = values.astype(np.float32), known.copy()
+    if not have.any():
+        return out
+    while not have.all():
+        total = np.zeros_like(out)
+        count = np.zeros_like(out)
+        for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+            v = np.zeros_like(out)
+            h = np.zeros_like(have)
+            ys, yd = slice(max(0, dy), len(out) + min(0, dy)), slice(max(0, -dy), len(out) + min(0, -dy))
+            xs, xd = slice(max(0, dx), out.shape[1] + min(0, dx)), slice(max(0, -dx), out.shape[1] + min(0, -dx))
+            v[yd, xd], h[yd, xd] = out[ys, xs], have[ys, xs]
+            total += np.where(h, v, 0)
+            count += h
+        new = ~have & (count > 0)
+        out[new] = total[new] / count[new]
+        have |= new
+    return out
+
+
+def _near(mask: np.ndarray, reach: int) -> np.ndarray:
+    """True where any entry within `reach` (in rows and columns) is True."""
+    out = mask.copy()
+    for axis in (0, 1):
+        wide = out.copy()
+        for d in range(1, min(reach, out.shape[axis] - 1) + 1):
+            a = [slice(None)] * 2
+            b = [slice(None)] * 2
+            a[axis], b[axis] = slice(d, None), slice(None, -d)
+            wide[tuple(a)] |= out[tuple(b)]
+            wide[tuple(b)] |= out[tuple(a)]
+        out = wide
+    return out
+
+
+def _rebuild(plane: _Plane) -> tuple[np.ndarray, np.ndarray]:
+    # one plane's pixels and confidence
+    plane.decode()
+    has = plane.dc_low < 99
+    values, exact = unweighted(plane.dc, plane.dc_low, plane.mag, plane.neg, plane.low)
+    thumb = plane.thumb_shift < 99
+    shift = np.where(thumb, plane.thumb_shift, 0)
+    coarse = (plane.thumb << shift) + (np.exp2(shift) - 1) / 2
+    # a base block that lost the end of its DC may do better with the thumbnail
+    worse = thumb & (plane.dc_low - 3 > shift)
+    values[:, 0] = np.where(worse, coarse, values[:, 0])
+    known = has | thumb
+    grid = (plane.rows, plane.columns)
+    values[:, 0] = _fill(values[:, 0].reshape(grid), known.reshape(grid)).ravel()
+    done = has & exact.all(1)
+    flat = np.empty(plane.blocks * 64, np.float32)
+    flat[plane.places] = values
+    nested = flat.reshape(plane.rows * 8, plane.columns * 8)
+    top = (1 << plane.depth) - 1
+    kind = np.uint8 if plane.depth <= 8 else np.uint16
+    # the synthesis reaches 4 blocks: only so far from anything inexact is a pixel the camera's
+    sure = ~_near(~done.reshape(grid), 5)
+    sure_pixels = np.repeat(np.repeat(sure, 8, 0), 8, 1)
+    if sure.all():
+        picture = np.clip(inverse(nested.astype(np.int32)), 0, top).astype(kind)
+    else:
+        picture = np.clip(np.rint(inverse(nested)), 0, top).astype(kind)
+        if sure.any():
+            whole = np.clip(inverse(np.rint(nested).astype(np.int32)), 0, top).astype(kind)
+            picture = np.where(sure_pixels, whole, picture)
+    level = np.where(has, np.where(plane.refined, REFINED, BASE), np.where(thumb, FROM_THUMBNAIL, NOTHING))
+    mask = np.repeat(np.repeat(level.reshape(grid).astype(np.uint8), 8, 0), 8, 1)
+    mask[sure_pixels] = EXACT
+    width, height = plane.width or plane.columns * 8, plane.height or plane.rows * 8
+    return picture[:height, :width], mask[:height, :width]
+
+
+def rgb(y: np.ndarray, cb: np.ndarray, cr: np.ndarray) -> np.ndarray:
+    """Full-range YCbCr (chroma at half width, or also half height) to RGB uint8."""
+    height, width = y.shape
+
+    def full(c: np.ndarray) -> np.ndarray:
+        ry, rx = -(-height // c.shape[0]), -(-width // c.shape[1])
+        return np.repeat(np.repeat(c, ry, 0), rx, 1)[:height, :width].astype(np.float32) - 128
+
+    b, r = full(cb), full(cr)
+    out = np.stack([y + 1.402 * r, y - 0.344136 * b - 0.714136 * r, y + 1.772 * b], -1)
+    return np.clip(np.rint(out), 0, 255).astype(np.uint8)

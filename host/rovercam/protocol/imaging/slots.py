@@ -1,0 +1,175 @@
+"""Slots: the header, the CRC, and what a slot's body holds. Sans-IO; any bytes give a Slot or None, never an exception."""
+
+from __future__ import annotations
+
+from binascii import crc_hqx  # equal to crcmod's crc-ccitt-false when started with 0xFFFF; tested
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._jit import jit
+
+# from the dictionary
+HEAD = 9
+HEAD_REFINE = 6
+RAW, SEGMENTS, THUMBNAIL = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One intact slot. columns, depth, count are 0 in refinements."""
+
+    picture: int
+    layer: int
+    plane: int
+    codec: int
+    first: int
+    columns: int
+    depth: int
+    count: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Bytes of the stream of the run that starts at block `first`; count is 0 where the slot does not say."""
+
+    first: int
+    count: int
+    position: int
+    data: bytes
+
+
+def parse(slot: bytes) -> Slot | None:
+    """None when it is not an intact slot."""
+    if len(slot) < HEAD + 2:
+        return None
+    layer = slot[1] >> 5
+    head = HEAD if layer < 2 else HEAD_REFINE
+    if crc_hqx(slot[head:], crc_hqx(slot[: head - 2] + b"\0\0", 0xFFFF)) != int.from_bytes(slot[head - 2 : head], "big"):
+        return None
+    columns = depth = count = 0
+    if layer < 2:
+        columns = slot[4] + 1
+        depth = 8 + (slot[5] >> 5)
+        count = (slot[5] & 31) << 8 | slot[6]
+        if depth > 12:
+            return None
+    return Slot(
+        picture=slot[0],
+        layer=layer,
+        plane=slot[1] >> 3 & 3,
+        codec=slot[1] & 7,
+        first=slot[2] << 8 | slot[3],
+        columns=columns,
+        depth=depth,
+        count=count,
+        body=bytes(slot[head:]),
+    )
+
+
+def pieces(slot: Slot) -> list[Piece]:
+    """The runs of a base slot, or the pieces of runs of a refinement slot."""
+    out: list[Piece] = []
+    body = slot.body
+    first = slot.first
+    end = slot.first + slot.count
+    at = 0
+    lead = 1 if slot.layer == 1 else 3
+    while at + lead < len(body):
+        n = body[at] or len(body) - at - lead
+        position = 0 if slot.layer == 1 else body[at + 1] << 8 | body[at + 2]
+        data = body[at + lead : at + lead + n]
+        at += lead + n
+        step = body[at] if at < len(body) else 0
+        out.append(Piece(first=first, count=(step or end - first) if slot.layer == 1 else 0, position=position, data=data))
+        if not step:
+            break
+        first += step
+        at += 1
+    if slot.layer == 1:
+        out = [p for p in out if 0 < p.count <= 255 and p.first + p.count <= end]
+    return out
+
+
+@jit
+def _thumbnail(data, wide, count, first, shift, out, known):  # type: ignore[no-untyped-def]
+    # see firmware rover/imaging/thumbnail.py; out, known by block
+    at = 40
+    end = 8 * len(data)
+    total = 4
+    n = 1
+    for i in range(count):
+        block = first + i
+        if block >= len(out):
+            return
+        c = block % wide
+        plain = False
+        predicted = 0
+        if i >= wide:
+            above = out[block - wide]
+            predicted = above
+            if c > 0:
+                left = out[block - 1]
+                corner = above if i == wide else out[block - wide - 1]
+                lo, hi = min(left, above), max(left, above)
+                if corner >= hi:
+                    predicted = lo
+                elif corner <= lo:
+                    predicted = hi
+                else:
+                    predicted = left + above - corner
+        elif c > 0 and i > 0:
+            predicted = out[block - 1]
+        else:
+            plain = True
+        k = 16
+        q = 0
+        if not plain:
+            k = 0
+            while (n << k) < total:
+                k += 1
+            while True:
+                if at >= end:
+                    return
+                bit = (np.int64(data[at >> 3]) >> (7 - (at & 7))) & 1
+                at += 1
+                if bit:
+                    break
+                q += 1
+            if q >= 20:
+                q = 0
+                k = 16
+        if at + k > end:
+            return
+        m = np.int64(q)
+        for _ in range(k):
+            m = (m << 1) | ((np.int64(data[at >> 3]) >> (7 - (at & 7))) & 1)
+            at += 1
+        if plain:
+            x = m - 65536 if m >= 32768 else m
+        else:
+            total += m
+            n += 1
+            if n == 32:
+                n = 16
+                total >>= 1
+            x = predicted + ((m >> 1) if m & 1 == 0 else -((m + 1) >> 1))
+        x = min(max(x, -32768), 32767)
+        out[block] = x
+        known[block] = shift
+
+
+def thumbnail_size(slot: Slot) -> tuple[int, int] | None:
+    """(width, height) in pixels that a thumbnail slot states; None when absurd."""
+    b = slot.body
+    width, height = b[0] << 8 | b[1], b[2] << 8 | b[3]
+    if not (8 <= width <= 2048 and 8 <= height <= 2048) or (width + 7) // 8 != slot.columns or b[4] > 12:
+        return None
+    return width, height
+
+
+def thumbnail_into(slot: Slot, values: np.ndarray, shifts: np.ndarray) -> None:
+    """Write LL3 values (>> shift) and shifts of the slot's blocks into int64 arrays over the picture's blocks."""
+    data = np.frombuffer(slot.body, np.uint8)
+    _thumbnail(data, slot.columns, slot.count, slot.first, int(slot.body[4]), values, shifts)
