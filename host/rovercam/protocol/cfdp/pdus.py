@@ -102,6 +102,9 @@ def _parse(pdu: bytes) -> Parsed:
     if code not in _CLASSES:
         raise PduError(f"directive code {code} is not one of {sorted(_CLASSES)}")
     directive = _CLASSES[code].unpack(pdu)
+    if isinstance(directive, EofPdu):
+        # spacepackets 0.32 leaves the code of an unpacked EOF in the upper four bits
+        directive.condition_code = ConditionCode(pdu[header.header_len + 1] >> 4)
     towards_sender = code in (DirectiveType.NAK_PDU, DirectiveType.FINISHED_PDU, DirectiveType.KEEP_ALIVE_PDU)
     if isinstance(directive, AckPdu):
         towards_sender = directive.directive_code_of_acked_pdu == DirectiveType.EOF_PDU

@@ -89,6 +89,7 @@ class Receiver:
         self._progress_at = 0.0
         self._backoff = 1.0
         self._answer_prompt = False
+        self._answered_at = -NEVER
         self._blocks: Blocks | None = None
 
     # ---- kept state ----
@@ -325,7 +326,11 @@ class Receiver:
             if directive.response_required == ResponseRequired.KEEP_ALIVE:
                 self._out.append(self._build.keep_alive(self.frontier))
                 return
-            # the sender has forgotten what it sent and what it was asked for
+            # The sender has forgotten what it sent and what it was asked for. It prompts until it has our answer:
+            # prompts of one round trip are the same question.
+            if now - self._answered_at < (self._peer.least or self._peer.rto):
+                return
+            self._answered_at = now
             for want in self._wants:
                 want.batch = 0
             self._answer_prompt = True
@@ -497,9 +502,10 @@ class Receiver:
             requests.insert(0, (0, 0))
             self._ask_metadata_at = now + self._peer.rto
         per_pdu = max(1, (self._settings.pdu_limit - NAK_OVERHEAD) // 8)
+        # an answer to a prompt covers everything: only there the scope begins at 0
+        scope = 0 if self._answer_prompt or not requests else requests[0][0]
         self._answer_prompt = False
         pdus = []
-        scope = 0 if len(requests) > 1 or not requests else requests[0][0]
         for i in range(0, max(len(requests), 1), per_pdu):
             part = requests[i : i + per_pdu]
             last = i + per_pdu >= len(requests)

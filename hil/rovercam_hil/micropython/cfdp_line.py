@@ -13,17 +13,66 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rovercam.places import firmware_dir
-from rovercam.protocol.cfdp import Entity, Event, FileStore, Settings, TransactionId
+from rovercam.protocol.cfdp import Entity, Event, FileStore, Finished, Settings, TransactionId
+
 from rovercam_hil.micropython.worker import Worker
 
 UNIT = 1
 BOARD = """
+import os, vfs
 from rover.services.cfdp import Cfdp
+
+class Disk:
+    # LittleFS on memory, as on the board's flash. A reset leaves the old one dead: what was not synced is lost.
+    def __init__(self, blocks, data=None):
+        self.data = data or bytearray(4096 * blocks)
+        self.dead = False
+        self.erased = 0
+    def readblocks(self, block, buf, offset=0):
+        at = block * 4096 + offset
+        buf[:] = memoryview(self.data)[at : at + len(buf)]
+    def writeblocks(self, block, buf, offset=0):
+        if not self.dead:
+            at = block * 4096 + offset
+            self.data[at : at + len(buf)] = buf
+    def ioctl(self, op, arg):
+        if op == 4:
+            return len(self.data) // 4096
+        if op == 5:
+            return 4096
+        if op == 6:
+            self.erased += not self.dead
+            return 0
+
 events = []
 _buf = memoryview(bytearray(4096))
-def boot(folder):
-    global c
-    c = Cfdp(1, folder, lambda *a: events.append(a))
+disk = None
+def new_disk(blocks=212):
+    global disk
+    if disk:
+        disk.dead = True
+        vfs.umount("/f")
+    disk = Disk(blocks)
+    vfs.VfsLfs2.mkfs(disk)
+    vfs.mount(vfs.VfsLfs2(disk), "/f")
+def boot():
+    global c, disk
+    disk.dead = True
+    vfs.umount("/f")
+    data, n = disk.data, disk.erased
+    disk = Disk(0, data)
+    disk.erased = n
+    vfs.mount(vfs.VfsLfs2(disk), "/f")
+    c = Cfdp(1, "/f/t", lambda *a: events.append(a))
+def store(name, data):
+    with open(name, "wb") as f:
+        f.write(data)
+def load(name):
+    try:
+        with open(name, "rb") as f:
+            return f.read()
+    except OSError:
+        return None
 def frame(space, elapsed):
     c.tick(elapsed)
     n = 0
@@ -58,6 +107,11 @@ def packets(data: bytes) -> list[tuple[int, bytes]]:
     return out
 
 
+def _file_data(data: bytes) -> int:
+    """Bytes of file data in the packets of a frame."""
+    return sum(len(p) - 12 for apid, p in packets(data) if apid & 0xF == 1 and p[0] & 0xF0 == 0x30)
+
+
 class Line:
     """baud 8N1; capacity: packet bytes per frame, overhead: bytes around them; delay: seconds one way."""
 
@@ -85,7 +139,7 @@ class Line:
         self.now = 0.0
         self.events: list[Event] = []
         self.board_events: list[tuple] = []
-        self.data_sent = self.data_lost = self.frames = 0
+        self.data_sent = self.data_lost = self.up_sent = self.up_lost = self.frames = 0
         self.first_at: float | None = None
         self.up: list[tuple[float, int, bytes]] = []
         self.down: list[tuple[float, int, bytes]] = []
@@ -93,13 +147,14 @@ class Line:
         self.mangle: Callable[[int, bytes], list[tuple[int, bytes]]] = lambda apid, pdu: [(apid, pdu)]
         self.ground: Entity | None = None
         self.start_ground()
+        self.worker.call("new_disk")
         self.boot()
 
     # ---- ends ----
 
     def boot(self) -> None:
-        """Also a reset: what was in the UART is gone."""
-        self.worker.call("boot", str(self.folder / "t"))
+        """Also a reset: what was not synced to flash is gone."""
+        self.worker.call("boot")
 
     def start_ground(self) -> None:
         self.store = FileStore(self.folder / "ground")
@@ -109,15 +164,14 @@ class Line:
         self.store.close()
         self.ground = None
 
-    def file(self, name: str, data: bytes) -> str:
-        path = self.folder / name
-        path.write_bytes(data)
-        return str(path)
-
     def get(self, name: str, data: bytes, **options: object) -> TransactionId:
-        path = self.file(name, data)
+        """Puts a file on the board and starts its transfer."""
+        self.worker.call("store", f"/f/{name}", data)
         text = "".join(f", {k}={v!r}" for k, v in options.items())
-        return TransactionId(UNIT, self.worker.eval(f"c.put({path!r}, {name!r}{text})"))
+        return TransactionId(UNIT, self.worker.eval(f"c.put('/f/{name}', {name!r}{text})"))
+
+    def board_file(self, name: str) -> bytes | None:
+        return self.worker.call("load", f"/f/{name}")
 
     # ---- time ----
 
@@ -131,7 +185,11 @@ class Line:
         for unit, pdu in self.ground.poll(self.now):
             assert unit == UNIT
             assert len(pdu) <= self.ground.settings.pdu_limit
-            if not self.lose_up(self.now):
+            if pdu[0] & 0xF0 == 0x30:
+                self.up_sent += len(pdu) - 12
+            if self.lose_up(self.now):
+                self.up_lost += len(pdu) - 12 if pdu[0] & 0xF0 == 0x30 else 0
+            else:
                 self._later(self.up, self.now + self.delay + 0.01, pdu)
         self.events += self.ground.events()
 
@@ -145,7 +203,7 @@ class Line:
             self.frames += 1
             if self.first_at is None:
                 self.first_at = self.now - self.frame_time
-            amount = sum(len(p) - 12 for _, p in packets(data) if p[0] & 0xF0 == 0x30)
+            amount = _file_data(data)
             self.data_sent += amount
             if self.lose(self.now):
                 self.data_lost += amount
@@ -157,7 +215,7 @@ class Line:
 
     def _deliver(self, data: bytes) -> None:
         if self.ground is None:
-            self.data_lost += sum(len(p) - 12 for _, p in packets(data) if p[0] & 0xF0 == 0x30)
+            self.data_lost += _file_data(data)
             return
         for packet in packets(data):
             for apid, pdu in self.mangle(*packet):
@@ -179,10 +237,15 @@ class Line:
     def got(self, transaction: TransactionId) -> bytes | None:
         """The received file once it is whole."""
         for event in self.events:
-            if type(event).__name__ == "Finished" and event.transaction == transaction:
+            if isinstance(event, Finished) and event.transaction == transaction:
                 return event.path.read_bytes() if event.path else b""
         return None
 
     def idle(self) -> bool:
-        """The board has nothing left to do."""
+        """The board has nothing left to send."""
         return self.worker.eval("len(c.transactions())") == 0
+
+    def efficiency(self, size: int, baud: int = 115200) -> float:
+        """Share of the raw line, from the first byte on it until now."""
+        assert self.first_at is not None
+        return size * 10 / baud / (self.now - self.first_at)
