@@ -19,8 +19,8 @@ from typing import Any
 from rovercam.archive import Archive, ArchiveError
 from rovercam.dictionary import Dictionary, DictionaryError, encode_command, find
 from rovercam.keys import KeyStore, KeyStoreError
-from rovercam.protocol import pus
-from rovercam.protocol.cfdp import Entity, RequestError, TransactionId
+from rovercam.protocol import pus, tc
+from rovercam.protocol.cfdp import Entity, RequestError, Settings, TransactionId
 from rovercam.station import links
 from rovercam.station.decoding import Decoder
 from rovercam.station.files import FileService
@@ -74,12 +74,15 @@ class Station:
         now: float = 0.0,
         name: str = "station",
         set_clocks: bool = False,
+        insecure: bool = False,
     ):
+        """set_clocks: give the time to units that lack it. insecure: the bench mode without authentication."""
         self.archive = archive
         self.dictionary: Dictionary = archive.dictionary
         self.keys = keys
         self.name = name
         self.set_clocks = set_clocks
+        self.insecure = insecure
         self._subscribers: list[Subscriber] = []
         self._ports: dict[str, PortLink] = {}
         self._units: dict[int, UnitLink] = {}
@@ -221,23 +224,32 @@ class Station:
 
     def _file_pdus(self, now: float) -> None:
         """PDUs of the file transfer entity to the units' uplinks, as far as these have room."""
-        for number, pdu in self.cfdp.poll(now):
+        room = None if all(u.room for u in self._units.values() if u.uplink) else 0
+        for number, pdu in self.cfdp.poll(now, room):
             unit = self._unit(number)
-            if unit.uplink is None and not self._open_uplink(unit, now):
-                continue
-            unit.send_pdu(self.dictionary.apid(number, "cfdp"), pdu)
+            if self._open_uplink(unit, now):
+                unit.send_pdu(self.dictionary.apid(number, "cfdp"), pdu)
         self.files.on_events(self.cfdp.events(), now)
 
     def _open_uplink(self, unit: UnitLink, now: float) -> bool:
         """False, said once, when there is no key for it."""
         try:
-            unit.open_uplink(self.dictionary.scid(unit.number), self.keys.get(unit.number), self.archive)
-        except KeyStoreError as error:
+            self._open(unit)
+        except StationError as error:
             if not unit.key_missed:
                 unit.key_missed = True
                 self.tell(Notice(time=now, unit=unit.number, severity="medium", text=f"cannot answer: {error}"))
             return False
         return True
+
+    def _open(self, unit: UnitLink) -> None:
+        """Raises StationError when there is no key."""
+        if unit.uplink is None:
+            try:
+                key = None if self.insecure else self.keys.get(unit.number)
+            except KeyStoreError as error:
+                raise StationError(str(error)) from error
+            unit.open_uplink(self.dictionary.scid(unit.number), key, self.archive)
 
     def deadline(self) -> float | None:
         """When transmit should be called next, if no bytes come before; None: only when something happens."""
@@ -275,7 +287,8 @@ class Station:
 
     def _open_files(self, now: float) -> None:
         self._store.now = now
-        self.cfdp = Entity(int(self.dictionary.raw["unit"]["ground_entity"]), self._store, now)
+        settings = Settings(pdu_limit=tc.max_packet() - pus.PACKET_HEADER)
+        self.cfdp = Entity(int(self.dictionary.raw["unit"]["ground_entity"]), self._store, now, settings)
         self.files = FileService(self.archive, self.cfdp, self._store, self.dictionary, self.tell)
 
     # ------------------------------------------------------------------------------------------------------ commanding
@@ -295,11 +308,7 @@ class Station:
         definition = find(self.dictionary.commands, name, "command")
         data = encode_command(definition, arguments, self.dictionary)
         link = self._unit(unit)
-        if link.uplink is None:
-            try:
-                link.open_uplink(self.dictionary.scid(unit), self.keys.get(unit), self.archive)
-            except KeyStoreError as error:
-                raise StationError(str(error)) from error
+        self._open(link)
         apid = self.dictionary.apid(unit)
         sequence = link.next_sequence(self.archive, apid)
         packet = pus.build_command(apid, sequence, definition.service, definition.subtype, data, acks=acks)
@@ -336,8 +345,7 @@ class Station:
         """Send a file to a unit; goes on over restarts of either end. Raises StationError."""
         self._store.now = now
         link = self._unit(unit)
-        if link.uplink is None and not self._open_uplink(link, now):
-            raise StationError(f"no key for unit {unit}: see `rovercam keys`")
+        self._open(link)
         try:
             transaction = self.cfdp.put(unit, data, target)
         except RequestError as error:
@@ -364,11 +372,10 @@ class Station:
 
     def _uplink_events(self, unit: UnitLink, events: list[links.UplinkEvent], now: float) -> None:
         for event in events:
-            if isinstance(event.tag, Pending):
-                stage = Stage(time=now, stage=event.kind, success=event.success, text=event.text)
-                state = event.kind if event.success else "lost"
-                self.tell(self.commands.stage(event.tag, stage, state, now))
-            elif event.text:
+            if event.command is not None:
+                stage = Stage(time=now, stage=event.kind, success=event.kind != "lost", text=event.text)
+                self.tell(self.commands.stage(event.command, stage, event.kind, now))
+            else:
                 self.tell(Notice(time=now, unit=unit.number, severity="medium", text=event.text))
 
     # -------------------------------------------------------------------------------------------------------- overview

@@ -41,7 +41,10 @@ class Unit(Protocol):
     clock_unset: bool
     insecure: bool
     strange_dictionary: int | None
+    asked_clock: bool
     bad_packets: int
+
+    def set_floor(self, floor: int) -> None: ...
 
 
 class Decoder:
@@ -108,6 +111,9 @@ class Decoder:
         insecure = values.get("link_insecure")
         if insecure is not None:
             unit.insecure = bool(insecure)
+        floor = values.get("uplink_floor")
+        if floor is not None:
+            unit.set_floor(int(floor))
         self._watch_dictionary(unit, values.get("dictionary_hash"), now)
         self._tell(
             Telemetry(
@@ -144,9 +150,9 @@ class Decoder:
         """An event "started" of an unset clock asks for the time; so does the first report ever heard."""
         if report.synchronised:
             unit.clock_unset = False
-            unit.asked_clock = False  # type: ignore[attr-defined]
-        elif not unit.asked_clock or (report.service == pus.EVENTS and report.body[:1] == b"\1"):  # type: ignore[attr-defined]
-            unit.clock_unset = unit.asked_clock = True  # type: ignore[attr-defined]
+            unit.asked_clock = False
+        elif not unit.asked_clock or (report.service == pus.EVENTS and report.body[:1] == b"\1"):
+            unit.clock_unset = unit.asked_clock = True
 
     def _watch_dictionary(self, unit: Unit, found: Any, now: float) -> None:
         """A unit built with another dictionary is said plainly, once per version."""

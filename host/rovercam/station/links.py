@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rovercam.archive import Archive
-from rovercam.protocol import downlink, events, pus
+from rovercam.protocol import downlink, events, pus, tc, uplink
 from rovercam.protocol.profiles import TABLE
 from rovercam.station.decoding import Correlation
 from rovercam.station.verification import Pending
@@ -18,8 +18,8 @@ IDLE_APID = 0x7FF
 SAME_FRAME = 30.0
 """Seconds within which the same frame from another port is the same transmission."""
 FRAMES_REMEMBERED = 512
-SEQUENCES_AHEAD = 64
-"""Authentication sequence numbers reserved in the archive at a time: a killed station skips some, never repeats one."""
+PDUS_WAITING = 8
+"""Packets that may wait for the line before file data is held back."""
 
 
 @dataclass(slots=True)
@@ -89,12 +89,11 @@ def _frames(found: Iterable[events.Event]) -> list[Frame]:
 
 @dataclass(frozen=True, slots=True)
 class UplinkEvent:
-    """Something that became of a command (tag) or of the link; kind: sent, received."""
+    """Something that became of a command, or (command None) of the link. kind: sent, received, lost."""
 
     kind: str
-    success: bool
     text: str = ""
-    tag: Any = None
+    command: Pending | None = None
 
 
 class UnitLink:
@@ -103,7 +102,7 @@ class UnitLink:
     def __init__(self, number: int):
         self.number = number
         self.port: str | None = None
-        self.uplink: Any = None
+        self.uplink: uplink.Uplink | None = None
         self.key_missed = False
         self.correlation = Correlation()
         self.clock_unset = False
@@ -117,7 +116,7 @@ class UnitLink:
         self.profile = -1
         self._recent: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
         self._sequence: int | None = None
-        self._reserved = 0
+        self._pdu_count = -1
 
     # ------------------------------------------------------------------------------------------------------- downlink
     def is_duplicate(self, frame: Frame, port: str, now: float) -> bool:
@@ -142,28 +141,16 @@ class UnitLink:
         return str(TABLE[self.profile]) if self.profile >= 0 else ""
 
     # --------------------------------------------------------------------------------------------------------- uplink
-    def open_uplink(self, scid: int, key: bytes, archive: Archive) -> None:
-        """The first authenticated frame takes the next unused sequence number."""
-        self._sequence_key = f"uplink-sequence-{self.number}"
-        from rovercam.protocol.uplink import Uplink
+    def open_uplink(self, scid: int, key: bytes | None, archive: Archive) -> None:
+        """key None: the insecure bench mode. Anti-replay numbers are kept in the archive, ahead of their use."""
+        name = f"uplink-sequence-{self.number}"
+        sequence = tc.Sequence(int(archive.get_meta(name, 0)), lambda bound: archive.set_meta(name, bound))
+        self.uplink = uplink.Uplink(scid, key, sequence, insecure=key is None)
 
-        start = int(archive.get_meta(self._sequence_key, 0)) + 1
-        self.uplink = Uplink(scid, key, start)
-        self._archive = archive
-        self._reserve()
-
-    def _reserve(self) -> None:
-        """Note numbers as used before they are."""
-        assert self.uplink is not None
-        if self.uplink.sequence + SEQUENCES_AHEAD // 2 >= self._reserved:
-            self._reserved = self.uplink.sequence + SEQUENCES_AHEAD
-            self._archive.set_meta(self._sequence_key, self._reserved)
-
-    def raise_sequence(self, floor: int) -> None:
+    def set_floor(self, floor: int) -> None:
         """Telemetry tells the unit's anti-replay floor: only higher numbers are taken (another station, a lost archive)."""
-        if self.uplink is not None and floor >= self.uplink.sequence:
-            self.uplink.sequence = floor + 1
-            self._reserve()
+        if self.uplink is not None:
+            self.uplink.set_floor(floor)
 
     def next_sequence(self, archive: Archive, apid: int) -> int:
         """Sequence count of the next telecommand packet."""
@@ -180,28 +167,51 @@ class UnitLink:
     def send_pdu(self, apid: int, pdu: bytes) -> None:
         """File transfer repeats what it needs itself: its packets go round sequence control."""
         assert self.uplink is not None
-        count = self._pdu_count = (getattr(self, "_pdu_count", -1) + 1) % pus.SEQUENCE_MODULUS
-        self.uplink.send(pus.build_packet(apid, count, pdu), bypass=True, tag=None)
+        self._pdu_count = (self._pdu_count + 1) % pus.SEQUENCE_MODULUS
+        self.uplink.send(pus.build_packet(apid, self._pdu_count, pdu), bypass=True)
+
+    @property
+    def room(self) -> bool:
+        """Whether file data should be handed over now: what waits is sent first."""
+        return self.uplink is not None and self.uplink.queued < PDUS_WAITING
 
     def on_clcw(self, word: int, now: float) -> list[UplinkEvent]:
         if self.uplink is None:
             return []
-        return [self._translate(e) for e in self.uplink.clcw(word, now) or ()]
+        self.uplink.clcw(word, now)
+        return self._events()
 
     def poll(self, now: float) -> tuple[bytes, list[UplinkEvent]]:
         """Bytes to transmit now, and what became of commands."""
         if self.uplink is None:
             return b"", []
         data = self.uplink.poll(now)
-        self._reserve()
-        return data, [self._translate(e) for e in self.uplink.events()]
+        return data, self._events()
 
     def deadline(self) -> float | None:
         return None if self.uplink is None else self.uplink.deadline()
 
-    def _translate(self, event: Any) -> UplinkEvent:
-        raise NotImplementedError
+    def _events(self) -> list[UplinkEvent]:
+        assert self.uplink is not None
+        found = []
+        for event in self.uplink.take_events():
+            if isinstance(event, uplink.Alert):
+                found.append(UplinkEvent("alert", f"uplink: {event.reason}"))
+                found += [UplinkEvent("lost", event.reason, t) for t in event.tags if isinstance(t, Pending)]
+            elif isinstance(event.tag, Pending):
+                kind = "sent" if isinstance(event, uplink.Transmitted) else "received"
+                found.append(UplinkEvent(kind, "", event.tag))
+        return found
 
     def uplink_state(self) -> dict[str, Any]:
-        """For panels."""
-        return {} if self.uplink is None else {"sequence": self.uplink.sequence}
+        """For panels: COP-1 and authentication."""
+        up = self.uplink
+        if up is None:
+            return {}
+        state: dict[str, Any] = {"cop1": up.fop.state.name.lower(), "waiting": up.queued, "number": up.sequence.last}
+        if up.last_clcw is not None:
+            word = up.last_clcw
+            flags = [n for n in ("lockout", "wait", "retransmit") if getattr(word, n)]
+            names = {uplink.STATUS_REPLAY: "replayed", uplink.STATUS_MAC: "unauthenticated", uplink.STATUS_INSECURE: "insecure"}
+            state["unit"] = " ".join(flags + [n for bit, n in names.items() if word.status & bit]) or "ready"
+        return state

@@ -159,13 +159,13 @@ class Client:
         self.on_update: Callable[[dict[str, Any] | None], None] = lambda _: None
         self._task = asyncio.create_task(self._read())
 
-    async def call(self, name: str, **arguments: Any) -> Any:
+    async def call(self, method: str, /, **arguments: Any) -> Any:
         """Raises what the station raised: StationError, UnknownName, ValueRefused."""
         self._number += 1
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[self._number] = future
         try:
-            self._writer.write(json.dumps({"id": self._number, "call": name, **arguments}).encode() + b"\n")
+            self._writer.write(json.dumps({"id": self._number, "call": method, **arguments}).encode() + b"\n")
             await self._writer.drain()
         except OSError as error:
             raise StationError(f"the station went away: {error}") from error

@@ -1,0 +1,5 @@
+"""python -m rovercam.cli"""
+
+from rovercam.cli import main
+
+main()
