@@ -22,16 +22,14 @@ from rover.link.uplink import Uplink
 from rover.pool import Pool, Table
 from rover.products import Queue
 from rover.pus import Pus
+from rover.reporter import Events, Housekeeping
 from rover.services import cfdp
-from rover.services.events import Events
-from rover.services.housekeeping import Housekeeping
-from rover.services.parameters import Parameters
-from rover.services.schedule import Schedule
 from rover.store import Store
 
-_RX = const(512)
-_VC0 = const(2048)  # bytes of live reports that may wait
+_RX = const(256)
+_VC0 = const(1536)  # bytes of live reports that may wait
 _LONG_REPORT = const(420)
+_COLLECT_EVERY = const(12288)  # bytes allocated between collections: keeps free memory in one piece, at some 10 ms each
 _QUIET_MS = const(400)  # no command for this long: a good moment to write to flash, which makes the chip deaf
 _AWAY_MS = const(5000)  # silence after which file transfers ask at once instead of waiting for their timers
 _SLOT = const(200)  # bytes; slots of picture layers are kept whole in PDUs
@@ -60,7 +58,6 @@ class App:
         self.downlink = Downlink(scid, config.get("profile", 0), _VC0)
         self.pus = Pus(apid, self.clock, self._send)
         self.events = Events(self)
-        self.parameters = Parameters(self)
         self.housekeeping = Housekeeping(self)
         self.store = Store(self)
         self.commander = Commander(self)
@@ -78,13 +75,16 @@ class App:
         self._heard_bytes = 0
         self._last_heard = time.ticks_ms()
         self._wake = asyncio.Event()
+        self._schedule_wanted = asyncio.Event()
         self._end = asyncio.Event()
-        self.parameters.load()
-        self.housekeeping.load()
+        self._load("parameters")
+        self._load("housekeeping")
+        self.commander.unload()
         self.store.load()
         self.products.load()
-        self.schedule = Schedule(self)
-        self.schedule.load()
+        self.schedule = None
+        if "schedule" in os.listdir("/t"):
+            self.need_schedule()
         p = self.pool
         p.set(d.P_BOOT_COUNT, self._count_boot())
         p.set(d.P_RESET_CAUSE, board.reset_cause())
@@ -94,6 +94,12 @@ class App:
         p.set(d.P_HEAP_MINIMUM, 0xFFFFFFFF)
         self.apply_parameters()
         self.check_heap()
+
+    def _load(self, service):
+        """Run load() of a service module that is needed only for that."""
+        name = "rover.services." + service
+        __import__(name)
+        sys.modules[name].load(self)
 
     def _count_boot(self):
         try:
@@ -321,6 +327,20 @@ class App:
             if time.ticks_diff(now, self._last_heard) > _QUIET_MS:
                 self.uplink.maintain()
 
+    def need_schedule(self):
+        """The schedule, loaded when there is something in it or a command of its service comes."""
+        if self.schedule is None:
+            from rover.services.schedule import Schedule
+
+            self.schedule = Schedule(self)
+            self.schedule.load()
+            self._schedule_wanted.set()
+        return self.schedule
+
+    async def _schedule(self):
+        await self._schedule_wanted.wait()
+        await self.schedule.run()
+
     async def _health(self):
         """Loop delay, watchdog, and the fall-back to the robust profile when the ground is silent."""
         while True:
@@ -350,7 +370,7 @@ class App:
             ("transmit", self._transmit),
             ("commander", self.commander.run),
             ("housekeeping", self.housekeeping.run),
-            ("schedule", self.schedule.run),
+            ("schedule", self._schedule),
             ("files", self._files),
             ("health", self._health),
         ):
@@ -389,6 +409,7 @@ def main(folder, arena):
     app = App(board, arena, config, FlashKeys(config.get("insecure", False)), folder)
     del json, config
     gc.collect()
+    gc.threshold(_COLLECT_EVERY)
     try:
         if asyncio.run(app.run()):
             board.restart()

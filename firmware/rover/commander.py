@@ -24,6 +24,8 @@ _SERVICES = {
     20: "parameters",
     23: "files",
 }
+# rover.services.cfdp and what it loads stays; so does the schedule once it is in use.
+_KEPT = ("rover.services.cfdp", "rover.services.schedule")
 
 
 class Failed(Exception):
@@ -59,8 +61,19 @@ class Commander:
                     self.full = False
                     self.app.uplink.ready()
                 await asyncio.sleep_ms(0)
+            if not self.activities:
+                self.unload()
             self._wake.clear()
             await self._wake.wait()
+
+    def unload(self):
+        """Let go of modules that only commands need; the heap is worth more than the 20 ms of loading them again."""
+        for name in list(sys.modules):
+            if name.startswith(("rover.services.", "rover.camera", "rover.imaging")) and not name.startswith(_KEPT):
+                parent, _, child = name.rpartition(".")
+                del sys.modules[name]
+                if parent in sys.modules and hasattr(sys.modules[parent], child):
+                    delattr(sys.modules[parent], child)
 
     def execute(self, packet):
         """Verify and run one telecommand packet."""
@@ -133,6 +146,7 @@ class Commander:
             app.record(e, name)
             code = d.F_INTERNAL_ERROR
         self.activities -= 1
+        self._wake.set()
         if code:
             app.pus.verify(8, request, code, extra)
         elif ack & 8:

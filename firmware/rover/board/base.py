@@ -26,7 +26,7 @@ class Board:
     """Attributes that a board sets, None where it has no such thing:
 
     line: Line; cameras: {dictionary's camera id: Camera}; weather: BME280; power: INA219; attitude: MPU6050;
-    pan, tilt, release: Servo; wheels: Wheels.
+    wheels: Wheels.
     """
 
     name = "board"
@@ -35,10 +35,11 @@ class Board:
     weather = None
     power = None
     attitude = None
-    pan = None
-    tilt = None
-    release = None
     wheels = None
+
+    def servo(self, name):
+        """The Servo called pan, tilt or release, or None; made when first asked for."""
+        return None
 
     def chip_temperature(self):
         """Degrees Celsius × 100 of the microcontroller."""

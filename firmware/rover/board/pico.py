@@ -7,7 +7,6 @@ import machine
 from machine import ADC, I2C, PWM, SPI, UART, Pin
 
 from rover.board.base import Board, Line
-from rover.servo import Servo
 
 # Default wiring; /pins.json replaces single entries.
 PINS = {
@@ -93,9 +92,7 @@ class PicoBoard(Board):
         self._cause = machine.reset_cause()
         self._sensors()
         self._cameras()
-        self.pan = Servo(PWM(Pin(pins["pan"])), -1800, 1800)
-        self.tilt = Servo(PWM(Pin(pins["tilt"])))
-        self.release = Servo(PWM(Pin(pins["release"])))
+        self._servos = {}
 
     def _sensors(self):
         pins = self._pins
@@ -124,6 +121,14 @@ class PicoBoard(Board):
         from rover.camera.arducam_mega import ArducamMega
 
         return ArducamMega(self.spi, Pin(self.cameras[number], Pin.OUT, value=1))
+
+    def servo(self, name):
+        if name not in self._servos:
+            from rover.servo import Servo
+
+            limit = 1800 if name == "pan" else 900
+            self._servos[name] = Servo(PWM(Pin(self._pins[name])), -limit, limit)
+        return self._servos[name]
 
     def chip_temperature(self):
         # RP2040 data sheet 4.9.5: T = 27 - (V - 0.706) / 0.001721

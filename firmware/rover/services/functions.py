@@ -41,13 +41,14 @@ async def _end(app, reason):
 
 async def _mast(app, pan, tilt):
     """Both axes; complete when the servos have had the time to get there (0.3 s per 60°, and some to settle)."""
-    board = app.board
-    if board.pan is None:
+    first = app.board.servo("pan")
+    second = app.board.servo("tilt")
+    if first is None or second is None:
         return d.F_UNSUPPORTED
-    turn = max(abs(pan - (board.pan.angle or 0)), abs(tilt - (board.tilt.angle or 0)))
+    turn = max(abs(pan - (first.angle or 0)), abs(tilt - (second.angle or 0)))
     try:
-        board.pan.move(pan)
-        board.tilt.move(tilt)
+        first.move(pan)
+        second.move(tilt)
     except ValueError:
         return d.F_OUT_OF_RANGE
     app.pool.set(d.P_MAST_PAN, pan)
@@ -57,7 +58,7 @@ async def _mast(app, pan, tilt):
 
 async def _release(app):
     """The release servo turns by 90° and back; what it held has gone by then."""
-    servo = app.board.release
+    servo = app.board.servo("release")
     if servo is None:
         return d.F_UNSUPPORTED
     servo.move(900)

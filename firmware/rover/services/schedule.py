@@ -107,7 +107,7 @@ class Schedule:
 
 
 def execute(app, key, args):
-    schedule = app.schedule
+    schedule = app.need_schedule()
     if key == d.C_INSERT_SCHEDULE:
         return schedule.insert(args[0], args[1])
     entries = list(schedule.entries())
@@ -143,4 +143,3 @@ async def _list(app, entries):
         app.pus.report(11, 13, n)
         if not entries:
             return
-

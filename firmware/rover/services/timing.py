@@ -6,7 +6,8 @@ from rover import dictionary as d
 def execute(app, key, args):
     if key == d.C_SET_TIME:
         step = app.clock.set(args[0], args[1])
-        app.schedule.clock_changed()
+        if app.schedule:
+            app.schedule.clock_changed()
         app.events.report(d.E_TIME_SET, ">i", step)
     report(app)
 

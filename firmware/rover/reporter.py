@@ -1,0 +1,94 @@
+"""The resident half of ST[03] and ST[05]: periodic housekeeping reports and event reports.
+
+Their commands are in services/housekeeping.py and services/events.py, loaded when one comes.
+"""
+
+import asyncio
+import struct
+import time
+from array import array
+
+from rover import dictionary as d
+
+STRUCTURES_FILE = "/t/structures"
+
+
+class Events:
+    """5.1-5.4: event id, then its fields. Switched off ones (parameter event_mask_low) are not sent."""
+
+    def __init__(self, app):
+        self.app = app
+
+    def report(self, event, fmt="", *values):
+        """fmt: as struct's; or "s" when all values are strings."""
+        app = self.app
+        if event < 32 and not app.pool.get(d.P_EVENT_MASK_LOW) >> event & 1:
+            return
+        data = app.pus.data
+        data[0] = event
+        n = 1
+        if fmt == "s":
+            for text in values:
+                text = text.encode()[:100]
+                data[n] = len(text)
+                data[n + 1 : n + 1 + len(text)] = text
+                n += 1 + len(text)
+        elif fmt:
+            struct.pack_into(fmt, data, 1, *values)
+            n += struct.calcsize(fmt)
+        app.pus.report(5, app.table.severity(event), n)
+
+
+class Housekeeping:
+    """structures: id → [period ms, next due (ticks_ms), enabled, array of parameter codes]."""
+
+    def __init__(self, app):
+        self.app = app
+        self.structures = {}
+        self._changed = asyncio.Event()
+        for number, period, codes in app.table.structures():
+            self.define(number, period, codes)
+
+    def define(self, number, period, codes):
+        """period in 0.1 s; first reports are spread over the first second."""
+        due = time.ticks_add(time.ticks_ms(), min(period * 100, 300 * number))
+        self.structures[number] = [period * 100, due, 1, array("H", codes)]
+
+    def changed(self):
+        """Look at the structures anew."""
+        self._changed.set()
+
+    def report(self, number):
+        """Send 3.25 of one structure now."""
+        data = self.app.pus.data
+        data[0] = number
+        n = 1
+        for code in self.structures[number][3]:
+            n = self.app.pool.copy_into(code, data, n)
+        self.app.pus.report(3, 25, n)
+
+    async def run(self):
+        app = self.app
+        while True:
+            now = time.ticks_ms()
+            wait = 60000
+            sampled = False
+            for number, s in self.structures.items():
+                if not s[2]:
+                    continue
+                left = time.ticks_diff(s[1], now)
+                if left <= 0:
+                    if not sampled:
+                        app.sample()
+                        sampled = True
+                    self.report(number)
+                    s[1] = time.ticks_add(s[1], s[0])
+                    if time.ticks_diff(s[1], now) <= 0:  # fell behind (flash, long activity): no burst afterwards
+                        s[1] = time.ticks_add(now, s[0])
+                    left = time.ticks_diff(s[1], now)
+                wait = min(wait, left)
+            self._changed.clear()
+            try:
+                await asyncio.wait_for_ms(self._changed.wait(), max(wait, 1))
+            except asyncio.TimeoutError:
+                pass
