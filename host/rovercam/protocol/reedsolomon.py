@@ -50,7 +50,7 @@ def _field() -> tuple[NDArray[np.int16], Bytes]:
     return log, exp
 
 
-def _trace(value: int, mul: dict[tuple[int, int], int] | None = None) -> int:
+def _trace(value: int) -> int:
     log, exp = _field()
     total, x = 0, value
     for _ in range(8):
@@ -130,11 +130,6 @@ def correct(words: Bytes, t: int, s: Bytes | None = None) -> NDArray[np.int16]:
     return counts
 
 
-def _mul(a: NDArray, b: NDArray) -> Bytes:
-    log, exp = _field()
-    return exp[log[a] + log[b]]
-
-
 def _solve(words: Bytes, rows: NDArray, s: Bytes, t: int, length: int) -> NDArray[np.int16]:
     log, exp = _field()
     n = rows.size
@@ -154,19 +149,15 @@ def _solve(words: Bytes, rows: NDArray, s: Bytes, t: int, length: int) -> NDArra
     omega = np.zeros((n, t), np.uint8)
     logs_s = log[s]
     for k in range(t):
-        for j in range(k + 1):
-            omega[:, k] ^= exp[logs_s[:, j] + logs[:, k - j]]
+        omega[:, k] = np.bitwise_xor.reduce(exp[logs_s[:, : k + 1] + logs[:, k::-1][:, : k + 1]], axis=1)
     inverse = (-found_position) % 255
-    top = np.zeros(found_row.size, np.uint8)
-    for k in range(t):
-        top ^= exp[log[omega[found_row, k]] + (inverse * k % 255).astype(np.int16)]
-    bottom = np.zeros(found_row.size, np.uint8)
-    for k in range(1, t + 1, 2):
-        bottom ^= exp[logs[found_row, k] + (inverse * (k - 1) % 255).astype(np.int16)]
+    powers = (inverse[:, None] * np.arange(t)[None, :] % 255).astype(np.int16)
+    top = np.bitwise_xor.reduce(exp[log[omega[found_row]] + powers], axis=1)
+    bottom = np.bitwise_xor.reduce(exp[logs[found_row, 1 : t + 1 : 2] + powers[:, 0:t:2]], axis=1)
     divide = np.where(bottom == 0, _ZERO, (255 - log[bottom]) % 255)
     scale = (found_position * (1 - first_root(t))) % 255
     error = exp[np.minimum((log[top].astype(np.int32) + divide + scale), exp.size - 1)]
-    to_dual, to_conventional = bases()
+    to_dual, _ = bases()
     # A word whose solution leaves syndromes was beyond t: checked before anything is changed.
     check = s.copy()
     roots = first_root(t) + np.arange(2 * t)
@@ -190,19 +181,25 @@ def _berlekamp_massey(s: Bytes, t: int) -> tuple[Bytes, NDArray[np.int16]]:
     c[:, 0] = b[:, 0] = 1
     last = np.ones(n, np.uint8)
     degree = np.zeros(n, np.int16)
+    logs_s = log[s]
     for k in range(2 * t):
-        delta = s[:, k].copy()
-        for i in range(1, min(k, t) + 1):
-            delta ^= exp[log[c[:, i]] + log[s[:, k - i]]]
+        reach = min(k, t) + 1
+        # sum of c_i s_(k-i)
+        products = exp[log[c[:, :reach]] + logs_s[:, k - reach + 1 : k + 1][:, ::-1]]
+        delta = np.bitwise_xor.reduce(products, axis=1)
         b[:, 1:] = b[:, :-1].copy()
         b[:, 0] = 0
+        wrong = delta != 0
+        if not wrong.any():
+            continue
         factor = (log[delta].astype(np.int32) + 255 - log[last]) % 255
-        factor = np.where(delta == 0, _ZERO, factor).astype(np.int16)
-        longer = (delta != 0) & (2 * degree <= k)
+        factor = np.where(wrong, factor, _ZERO).astype(np.int16)
+        longer = wrong & (2 * degree <= k)
         new = c ^ exp[factor[:, None] + log[b]]
-        b[longer] = c[longer]
-        last[longer] = delta[longer]
-        degree[longer] = k + 1 - degree[longer]
+        if longer.any():
+            b[longer] = c[longer]
+            last[longer] = delta[longer]
+            degree[longer] = k + 1 - degree[longer]
         c = new
     return c, degree
 
