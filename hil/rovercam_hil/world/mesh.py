@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -103,7 +104,7 @@ def lathe(profile: list[tuple[float, float]], material: Material, segments: int 
     a = np.linspace(0, 2 * math.pi, segments + 1)
     ring = np.column_stack([np.cos(a), np.sin(a), np.zeros_like(a)])
     corners, normals = [], []
-    for (r0, z0), (r1, z1) in zip(profile, profile[1:], strict=False):
+    for (r0, z0), (r1, z1) in pairwise(profile):
         n2 = np.array([z1 - z0, r0 - r1], dtype=float)
         n2 /= np.linalg.norm(n2) + 1e-12
         for i in range(segments):

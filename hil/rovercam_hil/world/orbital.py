@@ -158,5 +158,5 @@ def _stones(world: World, centre: tuple[float, float], reach: float) -> tuple[np
                 if c[0] >= 0.2
             ]
         ),
-        80,
+        20,
     )

@@ -127,6 +127,8 @@ class Renderer:
         x, y = float(eye[0]), float(eye[1])
         anchor = np.array([x, y, self.terrain.at(x, y)])
         wide = min(half_angle + 0.12, math.pi)
+        if any(math.dist(land.anchor[:2], eye[:2]) < _ANCHOR_STEP for land in self._lands):
+            wide = math.pi  # the second look from one place: somebody is turning round, so the whole circle pays
         vertices, faces = _polar_mesh(self.terrain, x, y, heading, wide)
         scene = rtcore_scene.EmbreeScene()
         TriangleMesh(scene, np.ascontiguousarray(vertices - anchor, dtype=np.float32), faces)

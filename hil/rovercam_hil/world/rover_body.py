@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -107,7 +108,7 @@ def _rounded(points: np.ndarray, rounds: int = 3) -> np.ndarray:
     p = points
     for _ in range(rounds):
         q = [p[0]]
-        for a, b in zip(p[:-1], p[1:], strict=True):
+        for a, b in pairwise(p):
             q += [0.75 * a + 0.25 * b, 0.25 * a + 0.75 * b]
         q.append(p[-1])
         p = np.array(q)
@@ -317,7 +318,7 @@ def rover_mesh(joints: Joints = Joints()) -> Mesh:
         _suspension(-1, joints.rocker_right, joints.roll[3:]),
     ]
     if joints.remote:
-        parts.append(remote_mesh().at(REMOTE_BAY[0], REMOTE_BAY[1], REMOTE_BAY[2] - 0.06))
+        parts.append(remote_mesh().turned("z", 180.0).at(REMOTE_BAY[0], REMOTE_BAY[1], REMOTE_BAY[2] - 0.06))
     return join(*parts)
 
 

@@ -4,6 +4,7 @@ Relief finer than the meshes (grains, pebbles with their shadows, small ripples,
 albedo, and fades out where it would be smaller than a pixel.
 """
 
+# ruff: noqa: RUF046  (compiled code: the casts to int set the integer type)
 from __future__ import annotations
 
 import math
@@ -71,7 +72,7 @@ def _ground(x, y, footprint, sun, seed, craters, dunes, starts, members, cells, 
     cover = min(max(patch * 1.8 + 0.1 + dune, 0.0), 1.0)
     f = _fade(0.14, footprint) * cover
     if f > 0.0:
-        bend, bx, by = gradient_noise(x * 0.9, y * 0.9, seed + 41)
+        bend, _, _ = gradient_noise(x * 0.9, y * 0.9, seed + 41)
         slope = 0.075 * f * math.cos((0.78 * x + 0.62 * y) * 44.0 + 4.5 * bend)
         gx += slope * 0.78
         gy += slope * 0.62
@@ -205,7 +206,7 @@ def shade(out, kind, px, py, pz, dx, dy, dz, distance, nx, ny, nz, ux, uy, uz, m
                 f = _fade(w, footprint)
                 if f <= 0.0:
                     break
-                n, gx, gy = gradient_noise((px[i] + 0.7 * pz[i]) / w, (py[i] + 0.4 * pz[i]) / w, seed + 90 + o)
+                _, gx, gy = gradient_noise((px[i] + 0.7 * pz[i]) / w, (py[i] + 0.4 * pz[i]) / w, seed + 90 + o)
                 m, gz, _ = gradient_noise((pz[i] + 0.3 * px[i]) / w, (px[i] - py[i]) / w, seed + 95 + o)
                 x += 0.14 * f * gx
                 y += 0.14 * f * gy
@@ -228,7 +229,7 @@ def shade(out, kind, px, py, pz, dx, dy, dz, distance, nx, ny, nz, ux, uy, uz, m
                 for o in range(2):
                     f = _fade(w, footprint) * bump
                     a, gx, gy = gradient_noise((ux[i] + 0.6 * uz[i]) / w, (uy[i] + 0.8 * uz[i]) / w, seed + 110 + o)
-                    a2, gz, _ = gradient_noise((uz[i] + 0.5 * uy[i]) / w, (ux[i] - 0.5 * uy[i]) / w, seed + 115 + o)
+                    _, gz, _ = gradient_noise((uz[i] + 0.5 * uy[i]) / w, (ux[i] - 0.5 * uy[i]) / w, seed + 115 + o)
                     x += f * gx * 0.5
                     y += f * gy * 0.5
                     z += f * gz * 0.5

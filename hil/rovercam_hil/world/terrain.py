@@ -8,6 +8,7 @@ Craters follow a cumulative density proportional to D^-2 between 6 m and 400 m, 
 old craters of that size are. Dunes are the bright, crescent-like transverse ridges seen at the site.
 """
 
+# ruff: noqa: RUF046  (compiled code: the casts to int set the integer type)
 from __future__ import annotations
 
 import math

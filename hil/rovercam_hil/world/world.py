@@ -215,4 +215,5 @@ class RemoteCamera(Camera):
         if self.world.rover is None:
             raise ValueError("the remote camera is neither on the ground (set_remote) nor under a rover (set_rover)")
         bay = rover_body.REMOTE_BAY
-        return self.world.rover.matrix() @ translation(bay[0] + 0.12, bay[1], bay[2])
+        # It hangs looking back, so that it sees the platform the rover came from.
+        return self.world.rover.matrix() @ translation(bay[0] - 0.12, bay[1], bay[2]) @ rotation("z", 180.0)
