@@ -47,6 +47,9 @@ class Downlink:
         self._clcw_sent = -1
         self._rs = coding.ReedSolomon()
         self._heard_ms = None
+        self.probe = (
+            0  # idle frames of full length to send when there is nothing else: the ground wants to measure the line
+        )
         self.profile = profile
         self._rs.set(profiles.T[profile])
 
@@ -142,26 +145,28 @@ class Downlink:
                 self._carry[vcid] = owed
                 at = _DATA
         if at == _DATA:
-            if vcid and not idle:
+            if vcid and not idle and not self.probe:
                 return None
             vcid = 7
             top = _DATA + profiles.frame_length(n) - tmframe.HEADER - tmframe.FECF - tmframe.OCF
             first = tmframe.ONLY_IDLE
         # The shortest profile of the same t that holds it.
         tail = tmframe.FECF + (0 if vcid == 1 else tmframe.OCF)
-        if at < top:
+        if vcid == 7 and self.probe:
+            self.probe -= 1
+        elif at < top:
             for i in range(profiles.COUNT):
                 if profiles.T[i] == self._rs.t and _DATA - 6 + profiles.frame_length(i) - tail >= at:
                     if profiles.frame_length(i) < profiles.frame_length(n):
                         n = i
             top = _DATA - 6 + profiles.frame_length(n) - tail
-            if vcid == 7:
-                for i in range(at, top):
-                    buf[i] = 0
-            else:
-                if first == tmframe.NO_START:
-                    first = at - _DATA
-                self._fill(buf, vcid, at, top)
+        if vcid == 7:
+            for i in range(at, top):
+                buf[i] = 0
+        elif at < top:
+            if first == tmframe.NO_START:
+                first = at - _DATA
+            self._fill(buf, vcid, at, top)
         self._finish(buf, n, vcid, first, clcw, top)
         return view[: profiles.line_length(n)]
 

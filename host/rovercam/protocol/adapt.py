@@ -1,0 +1,164 @@
+"""Self-adaptive line profiles: what the receiver measured in, the profile to command out. Sans-IO.
+
+The model is kept as plain as the evidence allows: wrong bytes come at an unknown rate (a gamma posterior over bytes seen and bytes corrected), bursts and slips at rates of
+their own. The expected goodput of every profile the baud rate allows follows, uncertainty included: with little evidence the tail is heavy and a stronger code wins, and
+as good frames go by it gets lighter. A lost frame that the rate of wrong bytes does not explain is a burst, against which only shorter frames help.
+
+No oscillation: a change has to promise MARGIN, lighter codes wait DWELL seconds after the last change, and old evidence fades slowly.
+"""
+
+from __future__ import annotations
+
+from math import exp
+
+from .events import Discarded, Event, FrameReceived, Slip
+from .profiles import ROBUST, SLOW, TABLE, Profile
+
+OVERHEAD = 31  # bytes of marker, frame and packet headers in a frame of files: 4 + 6 + 2 + 6 + 13
+MARGIN = 0.005  # of goodput
+DWELL = 3.0  # seconds
+RETRY = 5.0  # seconds until a command that was not confirmed is given again
+MEMORY = 250_000  # bytes after which evidence weighs 1/e
+PROBE = 24_000  # bytes of evidence that are worth asking for on an idle line
+_PRIOR = 0.1  # errors, in
+_PRIOR_BYTES = 100.0  # bytes
+_UNREPAIRED = {0: 1.0, 1: 0.2, 2: 0.12, 4: 0.03, 8: 0.02, 16: 0.02}  # share of slips that cost the frame
+
+
+def longest_line(baud: int | None) -> int:
+    """Bytes of the longest frame: 250 ms from 19200 baud up, 0.5 s at 9600, 2 s at 1200. None: no baud rate (USB)."""
+    if baud is None:
+        return 1 << 30
+    return baud // 40 if baud >= 19200 else min(480, baud // 5)
+
+
+def allowed(baud: int | None) -> tuple[Profile, ...]:
+    """Profiles of the table for this rate; never empty."""
+    limit = longest_line(baud)
+    fit = tuple(p for p in TABLE if p.line_length <= limit)
+    return fit or (TABLE[SLOW],)
+
+
+def robust(baud: int | None) -> int:
+    """Where a unit at this rate begins and falls back to."""
+    return ROBUST if TABLE[ROBUST] in allowed(baud) else SLOW
+
+
+def tail(errors: float, seen: float, length: int, t: int) -> float:
+    """Probability of more than t wrong bytes in ``length``, the rate being gamma(errors, seen): negative binomial."""
+    ratio = length / (seen + length)
+    term = (1 - ratio) ** errors
+    total = term
+    for k in range(t):
+        term *= (errors + k) / (k + 1) * ratio
+        total += term
+    return max(0.0, 1.0 - total)
+
+
+class ProfilePolicy:
+    """One unit's line. ``current`` is the profile the unit is believed to be in."""
+
+    def __init__(self, baud: int | None, current: int | None = None) -> None:
+        self.baud = baud
+        self.candidates = allowed(baud)
+        self.current = robust(baud) if current is None else current
+        self._errors = 0.0
+        self._seen = 0.0
+        self._bursts = 0.0
+        self._slips = 0.0
+        self._changed = -1e9
+        self._asked: int | None = None
+        self._asked_at = -1e9
+        self._strange = 0
+        self._since = 0  # frames since the last change
+
+    def observe(self, event: Event) -> None:
+        """Take one event of the Receiver."""
+        if isinstance(event, FrameReceived):
+            profile = TABLE[event.profile]
+            self._fade(profile.line_length)
+            if profile.t:
+                self._seen += profile.codeblock_length
+                self._errors += event.corrected
+            else:
+                self._seen += profile.codeblock_length
+            self._since += 1
+            # The unit is in another profile than was thought (it was reset, or fell back by itself).
+            self._strange = self._strange + 1 if profile.t != TABLE[self.current].t else 0
+            if self._strange >= 3:
+                self.current = robust(self.baud) if profile.t == TABLE[robust(self.baud)].t else profile.number
+                self._strange = 0
+                self._asked = None
+        elif isinstance(event, Slip):
+            self._slips += 1
+        elif isinstance(event, Discarded) and event.reason == "uncorrectable":
+            current = TABLE[self.current]
+            frames = max(1, round(event.count / current.line_length))
+            for _ in range(frames):
+                self._lost(current)
+
+    def _lost(self, profile: Profile) -> None:
+        self._fade(profile.line_length)
+        self._since += 1
+        expected = tail(self._errors + _PRIOR, self._seen + _PRIOR_BYTES, profile.symbols, profile.t) * profile.depth
+        if profile.t and expected < 0.01:
+            self._bursts += 1
+        else:
+            self._seen += profile.codeblock_length
+            self._errors += profile.t + 1
+
+    def _fade(self, size: int) -> None:
+        keep = exp(-size / MEMORY)
+        self._errors *= keep
+        self._seen *= keep
+        self._bursts *= keep
+        self._slips *= keep
+
+    def goodput(self, profile: Profile) -> float:
+        """Expected share of the raw line that files get."""
+        a, b = self._errors + _PRIOR, self._seen + _PRIOR_BYTES
+        if profile.t:
+            passed = (1.0 - tail(a, b, profile.symbols, profile.t)) ** profile.depth
+        else:
+            passed = 1.0 - tail(a, b, profile.codeblock_length, 0)
+        length = profile.line_length
+        slips = self._slips / b * length
+        passed *= max(0.0, 1.0 - min(1.0, slips * _UNREPAIRED[profile.t] + slips * slips / 2))
+        passed *= exp(-self._bursts / b * length)
+        return passed * max(0, length - OVERHEAD - 2 * profile.t * profile.depth) / length
+
+    def best(self) -> Profile:
+        return max(self.candidates, key=self.goodput)
+
+    @property
+    def byte_error_rate(self) -> float:
+        """Of the line, as measured."""
+        return self._errors / self._seen if self._seen else 0.0
+
+    def wants_probe(self) -> int:
+        """Bytes of idle frames worth asking the unit for, 0 when enough was seen. For an idle line, soon after it came up."""
+        missing = PROBE - int(self._seen)
+        return max(0, missing) if self.baud is None or self.baud >= 19200 else 0
+
+    def decide(self, now: float) -> int | None:
+        """The profile to command now, or None. Call it once per second or after events; confirmed() when the unit has done it."""
+        if self._asked is not None and now - self._asked_at < RETRY:
+            return None
+        best = self.best()
+        current = TABLE[self.current]
+        if best.number == self.current:
+            return None
+        gain = self.goodput(best) - self.goodput(current)
+        lighter = best.t < current.t
+        if gain < MARGIN or (lighter and now - self._changed < DWELL) or (self._since < 2 and self._changed > -1e8):
+            return None
+        self._asked, self._asked_at = best.number, now
+        return best.number
+
+    def confirmed(self, number: int, now: float) -> None:
+        """The unit reported that it changed to ``number``."""
+        self.current = number
+        self._asked = None
+        self._changed = now
+        self._since = 0
+        self._strange = -1  # one frame of the old profile may still be under way
