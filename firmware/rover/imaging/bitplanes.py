@@ -139,10 +139,10 @@ def _depths(st: ptr32, a: ptr8, p: ptr32, depth: ptr8) -> int:
 
 @micropython.viper
 def _words(a: ptr8, args: ptr32, t: ptr8):
-    """Stages 1-3 of plane args[4] for blocks args[5] .. args[6] (one gaggle): entries and the code options.
+    """Stages 1-3 of plane args[4] for args[6] blocks: the three lists of entries, and per gaggle their ends and code options.
 
-    a + args[12]: significant and sign masks (6 words per block), [13]: bits of the plane (3). args[7..9] are the positions in e of the
-    three lists and are advanced; args[10] = chosen options (2 bits per word length 2, 3, 4)."""
+    In the arena at args[12]: significant and sign masks (6 words per block), [13]: bits of the plane (3), [14]: entries,
+    [15]: depths, [17]: per gaggle the ends of its three lists and the options (2 bits per word length 2, 3, 4)."""
     base = int(a)
     s = ptr32(base + args[12])
     pm = ptr32(base + args[13])
@@ -150,19 +150,14 @@ def _words(a: ptr8, args: ptr32, t: ptr8):
     depth = ptr8(base + args[15])
     tab = t
     costs = ptr32(int(t) + 256)
+    ends = ptr16(base + args[17])
     b = args[4]
-    i = args[5]
-    end = args[6]
-    e1 = args[7]
-    e2 = args[8]
-    e3 = args[9]
-    # accumulated lengths per option: for word lengths 2, 3, 4 options 0 and 2 in one word, 1 and 3 in the other
-    a2 = 0
-    b2 = 0
-    a3 = 0
-    b3 = 0
-    a4 = 0
-    b4 = 0
+    count = args[6]
+    e1 = 0
+    e2 = count
+    e3 = 6 * count
+    i = 0
+    gi = 0
     # coefficients that have a bit in this plane at all: subband weights
     vhl = 0x1FFFFF
     if b < 3:
@@ -176,205 +171,117 @@ def _words(a: ptr8, args: ptr32, t: ptr8):
         vhh = 0xFFFFF
     if b < 1:
         vhh = 0xFFFF
-    while i < end:
-        if depth[i] > b:
-            i3 = i * 3
-            i6 = i * 6
-            s0 = s[i6]
-            s1 = s[i6 + 1]
-            s2 = s[i6 + 2]
-            n0 = pm[i3] & (s0 ^ 0x1FFFFF)
-            n1 = pm[i3 + 1] & (s1 ^ 0x1FFFFF)
-            n2 = pm[i3 + 2] & (s2 ^ 0x1FFFFF)
-            # stage 1: types of the parents
-            u0 = (s0 ^ 0x1FFFFF) & vhl
-            u1 = (s1 ^ 0x1FFFFF) & vhl
-            u2 = (s2 ^ 0x1FFFFF) & vhh
-            u = (u0 >> 20) | ((u1 >> 20) << 1) | ((u2 >> 20) << 2)
-            if u:
-                v = (n0 >> 20) | ((n1 >> 20) << 1) | ((n2 >> 20) << 2)
-                w = tab[(u << 4) | v]
-                if v:
-                    g = (s[i6 + 3] >> 20) | ((s[i6 + 4] >> 20) << 1) | ((s[i6 + 5] >> 20) << 2)
-                    e[e1] = w | (tab[(v << 4) | (g & v)] << 7) | 0x2000
-                else:
-                    e[e1] = w
-                e1 += 1
-                x = w >> 4
-                c = costs[w]
-                if x == 1:
-                    a2 += c & 0xFF00FF
-                    b2 += (c >> 8) & 0xFF00FF
-                elif x == 2:
-                    a3 += c & 0xFF00FF
-                    b3 += (c >> 8) & 0xFF00FF
-            # stage 2
-            go = 1
-            if not (s0 | s1 | s2) & 0xFFFFF:
-                if not (u0 | u1 | u2) & 0xFFFFF:
-                    go = 0
-                elif (n0 | n1 | n2) & 0xFFFFF:
-                    e[e2] = 1
-                    e2 += 1
-                else:
-                    e[e2] = 0
-                    e2 += 1
-                    go = 0
-            if go:
-                u = 0
-                v = 0
-                if not s0 & 0xFFFFF and u0 & 0xFFFFF:
-                    u = 1
-                    if n0 & 0xFFFFF:
-                        v = 1
-                if not s1 & 0xFFFFF and u1 & 0xFFFFF:
-                    u |= 2
-                    if n1 & 0xFFFFF:
-                        v |= 2
-                if not s2 & 0xFFFFF and u2 & 0xFFFFF:
-                    u |= 4
-                    if n2 & 0xFFFFF:
-                        v |= 4
+    while i < count:
+        end = i + 16
+        if end > count:
+            end = count
+        # accumulated lengths per option: for word lengths 2, 3, 4 options 0 and 2 in one word, 1 and 3 in the other
+        a2 = 0
+        b2 = 0
+        a3 = 0
+        b3 = 0
+        a4 = 0
+        b4 = 0
+        while i < end:
+            if depth[i] > b:
+                i3 = i * 3
+                i6 = i * 6
+                s0 = s[i6]
+                s1 = s[i6 + 1]
+                s2 = s[i6 + 2]
+                n0 = pm[i3] & (s0 ^ 0x1FFFFF)
+                n1 = pm[i3 + 1] & (s1 ^ 0x1FFFFF)
+                n2 = pm[i3 + 2] & (s2 ^ 0x1FFFFF)
+                # stage 1: types of the parents
+                u0 = (s0 ^ 0x1FFFFF) & vhl
+                u1 = (s1 ^ 0x1FFFFF) & vhl
+                u2 = (s2 ^ 0x1FFFFF) & vhh
+                u = (u0 >> 20) | ((u1 >> 20) << 1) | ((u2 >> 20) << 2)
                 if u:
+                    v = (n0 >> 20) | ((n1 >> 20) << 1) | ((n2 >> 20) << 2)
                     w = tab[(u << 4) | v]
-                    if w >> 4 == 2:
-                        w |= 0x40
-                    e[e2] = w
-                    e2 += 1
-                    x = (w >> 4) & 3
-                    c = costs[w]
-                    if x == 1:
-                        a2 += c & 0xFF00FF
-                        b2 += (c >> 8) & 0xFF00FF
-                    elif x == 2:
-                        a3 += c & 0xFF00FF
-                        b3 += (c >> 8) & 0xFF00FF
-                # families one after the other; groups are entered in stage 3 below
-                f = 0
-                gu = 0
-                gv = 0
-                while f < 3:
-                    un = u0
-                    nw = n0
-                    sg = s0
-                    if f == 1:
-                        un = u1
-                        nw = n1
-                        sg = s1
-                    elif f == 2:
-                        un = u2
-                        nw = n2
-                        sg = s2
-                    if (sg | nw) & 0xFFFFF:
-                        u = (un >> 16) & 15
-                        if u:
-                            v = (nw >> 16) & 15
-                            w = tab[(u << 4) | v]
-                            c = costs[w]
-                            x = w >> 4
-                            if v:
-                                w |= (tab[(v << 4) | ((s[i6 + 3 + f] >> 16) & v)] << 7) | 0x2000
-                            e[e2] = w
-                            e2 += 1
-                            if x == 3:
-                                a4 += c & 0xFF00FF
-                                b4 += (c >> 8) & 0xFF00FF
-                            elif x == 2:
-                                a3 += c & 0xFF00FF
-                                b3 += (c >> 8) & 0xFF00FF
-                            elif x == 1:
-                                a2 += c & 0xFF00FF
-                                b2 += (c >> 8) & 0xFF00FF
-                        if not sg & 0xFFFF and un & 0xFFFF:
-                            gu |= 1 << f
-                            if nw & 0xFFFF:
-                                gv |= 1 << f
-                    f += 1
-                # stage 3: groups of grandchildren
-                if gu:
-                    w = tab[(gu << 4) | gv]
-                    e[e3] = w
-                    e3 += 1
-                    c = costs[w]
+                    if v:
+                        g = (s[i6 + 3] >> 20) | ((s[i6 + 4] >> 20) << 1) | ((s[i6 + 5] >> 20) << 2)
+                        e[e1] = w | (tab[(v << 4) | (g & v)] << 7) | 0x2000
+                    else:
+                        e[e1] = w
+                    e1 += 1
                     x = w >> 4
+                    c = costs[w]
                     if x == 1:
                         a2 += c & 0xFF00FF
                         b2 += (c >> 8) & 0xFF00FF
                     elif x == 2:
                         a3 += c & 0xFF00FF
                         b3 += (c >> 8) & 0xFF00FF
-                f = 0
-                while f < 3:
-                    un = u0 & 0xFFFF
-                    nw = n0 & 0xFFFF
-                    sg = s0 & 0xFFFF
-                    if f == 1:
-                        un = u1 & 0xFFFF
-                        nw = n1 & 0xFFFF
-                        sg = s1 & 0xFFFF
-                    elif f == 2:
-                        un = u2 & 0xFFFF
-                        nw = n2 & 0xFFFF
-                        sg = s2 & 0xFFFF
-                    if un and (sg | nw):
-                        u = 0
-                        v = 0
-                        k = 1
-                        x = 0
-                        while x < 16:
-                            if not (sg >> x) & 15:
-                                u |= k
-                                if (nw >> x) & 15:
-                                    v |= k
-                            k = k << 1
-                            x += 4
-                        if u:
-                            w = tab[(u << 4) | v]
-                            x = w >> 4
-                            if x == 3:
-                                w |= 0x40
-                            e[e3] = w
-                            e3 += 1
-                            c = costs[w]
-                            if x == 3:
-                                a4 += c & 0xFF00FF
-                                b4 += (c >> 8) & 0xFF00FF
-                            elif x == 2:
-                                a3 += c & 0xFF00FF
-                                b3 += (c >> 8) & 0xFF00FF
-                            elif x == 1:
-                                a2 += c & 0xFF00FF
-                                b2 += (c >> 8) & 0xFF00FF
-                    f += 1
-                f = 0
-                while f < 3:
-                    un = u0 & 0xFFFF
-                    nw = n0 & 0xFFFF
-                    sg = s0 & 0xFFFF
-                    if f == 1:
-                        un = u1 & 0xFFFF
-                        nw = n1 & 0xFFFF
-                        sg = s1 & 0xFFFF
-                    elif f == 2:
-                        un = u2 & 0xFFFF
-                        nw = n2 & 0xFFFF
-                        sg = s2 & 0xFFFF
-                    if un and (sg | nw):
-                        sg |= nw
-                        k = s[i6 + 3 + f]
-                        while un:
-                            u = un & 15
-                            if u and sg & 15:
-                                v = nw & 15
+                # stage 2
+                go = 1
+                if not (s0 | s1 | s2) & 0xFFFFF:
+                    if not (u0 | u1 | u2) & 0xFFFFF:
+                        go = 0
+                    elif (n0 | n1 | n2) & 0xFFFFF:
+                        e[e2] = 1
+                        e2 += 1
+                    else:
+                        e[e2] = 0
+                        e2 += 1
+                        go = 0
+                if go:
+                    u = 0
+                    v = 0
+                    if not s0 & 0xFFFFF and u0 & 0xFFFFF:
+                        u = 1
+                        if n0 & 0xFFFFF:
+                            v = 1
+                    if not s1 & 0xFFFFF and u1 & 0xFFFFF:
+                        u |= 2
+                        if n1 & 0xFFFFF:
+                            v |= 2
+                    if not s2 & 0xFFFFF and u2 & 0xFFFFF:
+                        u |= 4
+                        if n2 & 0xFFFFF:
+                            v |= 4
+                    if u:
+                        w = tab[(u << 4) | v]
+                        if w >> 4 == 2:
+                            w |= 0x40
+                        e[e2] = w
+                        e2 += 1
+                        x = (w >> 4) & 3
+                        c = costs[w]
+                        if x == 1:
+                            a2 += c & 0xFF00FF
+                            b2 += (c >> 8) & 0xFF00FF
+                        elif x == 2:
+                            a3 += c & 0xFF00FF
+                            b3 += (c >> 8) & 0xFF00FF
+                    # families one after the other; groups are entered in stage 3 below
+                    f = 0
+                    gu = 0
+                    gv = 0
+                    while f < 3:
+                        un = u0
+                        nw = n0
+                        sg = s0
+                        if f == 1:
+                            un = u1
+                            nw = n1
+                            sg = s1
+                        elif f == 2:
+                            un = u2
+                            nw = n2
+                            sg = s2
+                        if (sg | nw) & 0xFFFFF:
+                            u = (un >> 16) & 15
+                            if u:
+                                v = (nw >> 16) & 15
                                 w = tab[(u << 4) | v]
-                                x = w >> 4
-                                if x == 3:
-                                    w |= 0x40
                                 c = costs[w]
+                                x = w >> 4
                                 if v:
-                                    w |= (tab[(v << 4) | (k & v)] << 7) | 0x2000
-                                e[e3] = w
-                                e3 += 1
+                                    w |= (tab[(v << 4) | ((s[i6 + 3 + f] >> 16) & v)] << 7) | 0x2000
+                                e[e2] = w
+                                e2 += 1
                                 if x == 3:
                                     a4 += c & 0xFF00FF
                                     b4 += (c >> 8) & 0xFF00FF
@@ -384,59 +291,160 @@ def _words(a: ptr8, args: ptr32, t: ptr8):
                                 elif x == 1:
                                     a2 += c & 0xFF00FF
                                     b2 += (c >> 8) & 0xFF00FF
-                            un = un >> 4
-                            nw = nw >> 4
-                            sg = sg >> 4
-                            k = k >> 4
-                    f += 1
-        i += 1
-    args[7] = e1
-    args[8] = e2
-    args[9] = e3
-    # least length; uncoded wins ties, then the smallest option (4.5.3.3.5)
-    o2 = 3
-    if (a2 & 0xFFFF) < ((b2 >> 16) & 0xFFFF):
-        o2 = 0
-    o3 = 3
-    c = (b3 >> 16) & 0xFFFF
-    if (a3 & 0xFFFF) < c:
-        o3 = 0
-        c = a3 & 0xFFFF
-    if (b3 & 0xFFFF) < c:
-        o3 = 1
-    o4 = 3
-    c = (b4 >> 16) & 0xFFFF
-    if (a4 & 0xFFFF) < c:
-        o4 = 0
-        c = a4 & 0xFFFF
-    if (b4 & 0xFFFF) < c:
-        o4 = 1
-        c = b4 & 0xFFFF
-    if (a4 >> 16) < c:
-        o4 = 2
-    args[10] = o2 | (o3 << 2) | (o4 << 4)
+                            if not sg & 0xFFFF and un & 0xFFFF:
+                                gu |= 1 << f
+                                if nw & 0xFFFF:
+                                    gv |= 1 << f
+                        f += 1
+                    # stage 3: groups of grandchildren
+                    if gu:
+                        w = tab[(gu << 4) | gv]
+                        e[e3] = w
+                        e3 += 1
+                        c = costs[w]
+                        x = w >> 4
+                        if x == 1:
+                            a2 += c & 0xFF00FF
+                            b2 += (c >> 8) & 0xFF00FF
+                        elif x == 2:
+                            a3 += c & 0xFF00FF
+                            b3 += (c >> 8) & 0xFF00FF
+                    f = 0
+                    while f < 3:
+                        un = u0 & 0xFFFF
+                        nw = n0 & 0xFFFF
+                        sg = s0 & 0xFFFF
+                        if f == 1:
+                            un = u1 & 0xFFFF
+                            nw = n1 & 0xFFFF
+                            sg = s1 & 0xFFFF
+                        elif f == 2:
+                            un = u2 & 0xFFFF
+                            nw = n2 & 0xFFFF
+                            sg = s2 & 0xFFFF
+                        if un and (sg | nw):
+                            u = 0
+                            v = 0
+                            k = 1
+                            x = 0
+                            while x < 16:
+                                if not (sg >> x) & 15:
+                                    u |= k
+                                    if (nw >> x) & 15:
+                                        v |= k
+                                k = k << 1
+                                x += 4
+                            if u:
+                                w = tab[(u << 4) | v]
+                                x = w >> 4
+                                if x == 3:
+                                    w |= 0x40
+                                e[e3] = w
+                                e3 += 1
+                                c = costs[w]
+                                if x == 3:
+                                    a4 += c & 0xFF00FF
+                                    b4 += (c >> 8) & 0xFF00FF
+                                elif x == 2:
+                                    a3 += c & 0xFF00FF
+                                    b3 += (c >> 8) & 0xFF00FF
+                                elif x == 1:
+                                    a2 += c & 0xFF00FF
+                                    b2 += (c >> 8) & 0xFF00FF
+                        f += 1
+                    f = 0
+                    while f < 3:
+                        un = u0 & 0xFFFF
+                        nw = n0 & 0xFFFF
+                        sg = s0 & 0xFFFF
+                        if f == 1:
+                            un = u1 & 0xFFFF
+                            nw = n1 & 0xFFFF
+                            sg = s1 & 0xFFFF
+                        elif f == 2:
+                            un = u2 & 0xFFFF
+                            nw = n2 & 0xFFFF
+                            sg = s2 & 0xFFFF
+                        if un and (sg | nw):
+                            sg |= nw
+                            k = s[i6 + 3 + f]
+                            while un:
+                                u = un & 15
+                                if u and sg & 15:
+                                    v = nw & 15
+                                    w = tab[(u << 4) | v]
+                                    x = w >> 4
+                                    if x == 3:
+                                        w |= 0x40
+                                    c = costs[w]
+                                    if v:
+                                        w |= (tab[(v << 4) | (k & v)] << 7) | 0x2000
+                                    e[e3] = w
+                                    e3 += 1
+                                    if x == 3:
+                                        a4 += c & 0xFF00FF
+                                        b4 += (c >> 8) & 0xFF00FF
+                                    elif x == 2:
+                                        a3 += c & 0xFF00FF
+                                        b3 += (c >> 8) & 0xFF00FF
+                                    elif x == 1:
+                                        a2 += c & 0xFF00FF
+                                        b2 += (c >> 8) & 0xFF00FF
+                                un = un >> 4
+                                nw = nw >> 4
+                                sg = sg >> 4
+                                k = k >> 4
+                        f += 1
+            i += 1
+        # least length; uncoded wins ties, then the smallest option (4.5.3.3.5)
+        o2 = 3
+        if (a2 & 0xFFFF) < ((b2 >> 16) & 0xFFFF):
+            o2 = 0
+        o3 = 3
+        c = (b3 >> 16) & 0xFFFF
+        if (a3 & 0xFFFF) < c:
+            o3 = 0
+            c = a3 & 0xFFFF
+        if (b3 & 0xFFFF) < c:
+            o3 = 1
+        o4 = 3
+        c = (b4 >> 16) & 0xFFFF
+        if (a4 & 0xFFFF) < c:
+            o4 = 0
+            c = a4 & 0xFFFF
+        if (b4 & 0xFFFF) < c:
+            o4 = 1
+            c = b4 & 0xFFFF
+        if (a4 >> 16) < c:
+            o4 = 2
+        ends[gi] = e1
+        ends[gi + 1] = e2
+        ends[gi + 2] = e3
+        ends[gi + 3] = o2 | (o3 << 2) | (o4 << 4)
+        gi += 4
 
 
 @micropython.viper
-def _emit(a: ptr8, args: ptr32, t: ptr8) -> int:
-    """Code the entries of one stage (args[3] = 0, 1, 2) for gaggles args[5] .. args[6]; stops when out has no room.
+def _emit(a: ptr8, args: ptr32, t: ptr8):
+    """Code the entries of stage args[3] from gaggle args[5] on, then of the next ones up to args[10], while out has room.
 
-    g: per gaggle 4 words: ends of the three lists, options and (bits 6-8) which option ids are already out. args[11] is
-    the position in e to go on from. Returns the next gaggle."""
+    args[3], [5] and [11] (place in the entries) are moved on. Bits 6-8 of a gaggle's options: which ids are already out."""
     base = int(a)
     e = ptr16(base + args[14])
     g = ptr16(base + args[17])
     out = ptr8(base + args[18])
     code = ptr16(int(t) + 768)
     stage = args[3]
+    last_stage = args[10]
     i = args[5]
-    end = args[6]
+    count = args[6]
+    end = (count + 15) >> 4
     at = args[11]
     pos = args[0]
     acc = args[1]
     bits = args[2]
     limit = args[16]
-    while i < end and pos < limit:
+    while stage <= last_stage and pos < limit:
         last = g[4 * i + stage]
         o = g[4 * i + 3]
         while at < last:
@@ -454,8 +462,9 @@ def _emit(a: ptr8, args: ptr32, t: ptr8) -> int:
                         acc = (acc << 2) | k
                         bits += 2
                 c = code[(k << 7) | (w & 0x7F)]
-                acc = (acc << (c >> 8)) | (c & 0xFF)
-                bits += c >> 8
+                x = c >> 8
+                acc = (acc << x) | (c & 0xFF)
+                bits += x
             else:
                 acc = (acc << 1) | (w & 1)
                 bits += 1
@@ -471,11 +480,18 @@ def _emit(a: ptr8, args: ptr32, t: ptr8) -> int:
             acc = acc & 0xFF
         g[4 * i + 3] = o
         i += 1
+        if i == end:
+            i = 0
+            stage += 1
+            at = count
+            if stage == 2:
+                at = 6 * count
     args[0] = pos
     args[1] = acc & ((1 << bits) - 1)
     args[2] = bits
+    args[3] = stage
+    args[5] = i
     args[11] = at
-    return i
 
 
 @micropython.viper
@@ -773,15 +789,6 @@ def _unary(v: ptr16, j: int, c: ptr32, out: ptr8):
     c[2] = bits
 
 
-@micropython.viper
-def _gaggle(g: ptr16, i: int, c: ptr32):
-    # where a gaggle's entries end, and its options
-    g[4 * i] = c[7]
-    g[4 * i + 1] = c[8]
-    g[4 * i + 2] = c[9]
-    g[4 * i + 3] = c[10]
-
-
 # Table 4-13 to 4-17: symbols of the words (2 columns where the zero word cannot occur), and the code words of the options.
 _SYMBOLS = b"\x00\x02\x01\x03" + b"\x01\x04\x00\x05\x02\x06\x03\x07" + b"\x07\x03\x00\x04\x01\x05\x02\x06" + b"\x0a\x01\x03\x06\x02\x05\x09\x0c\x00\x08\x07\x0d\x04\x0e\x0b\x0f" + b"\x0f\x01\x03\x06\x02\x05\x09\x0b\x00\x08\x07\x0c\x04\x0d\x0a\x0e"
 # length << 8 | code word
@@ -910,8 +917,11 @@ class Coder:
         self.bit_depth_dc = _dc_depth(self._dc, count) + 3
 
     def _load_plane(self, b):
-        wide = self.wavelet.wide >> 3
         rows = self._rows
+        if rows[0] == self.count:  # all in one strip: the offsets are still there
+            masks(self._arena, rows, self._plane, b)
+            return
+        wide = self.wavelet.wide >> 3
         done = 0
         while done < self.count:
             strip = (self.first + done) // wide
@@ -991,27 +1001,13 @@ class Coder:
             self.drain()  # what follows belongs to this plane, to the byte
             last = stage_stop if b == plane_stop else 3
             c[4] = b
-            c[3] = 0
-            c[7] = c[8] = c[9] = 0
-            c[8] = count * _E1
-            c[9] = count * (_E1 + _E2)
-            i = 0
-            while i < count:
-                c[5] = i
-                c[6] = min(i + 16, count)
-                _words(a, c, self.table)
-                _gaggle(self._g, i >> 4, c)
-                i += 16
-            for stage in range(3):
-                if stage > last:
-                    return
-                c[3] = stage
-                c[5] = 0
-                c[6] = (count + 15) >> 4
-                c[11] = (0, count * _E1, count * (_E1 + _E2))[stage]
-                while c[5] < c[6]:
-                    self._room()
-                    c[5] = _emit(a, c, self.table)
+            c[3] = c[5] = c[11] = 0
+            c[6] = count
+            c[10] = min(last, 2)
+            _words(a, c, self.table)
+            while c[3] <= c[10]:
+                self._room()
+                _emit(a, c, self.table)
             if last < 3:
                 return
             c[3] = 3

@@ -109,7 +109,10 @@ async def _encode(app, cam, number, codec, rate, x, y, width, height, arena):
     else:
         from rover.imaging.product import Writer
 
-        writer = Writer(app.store, number, width, height, codec == d.CODEC_LOSSLESS, rate, arena)
+        try:
+            writer = Writer(app.store, number, width, height, codec == d.CODEC_LOSSLESS, rate, arena)
+        except ValueError:
+            raise Failed(d.F_BUDGET_TOO_SMALL) from None
     line = memoryview(bytearray(2 * cam.width))
     left = 2 * x
     try:

@@ -63,7 +63,11 @@ def inline_constants(text: bytes, constants: Mapping[bytes, bytes]) -> bytes:
     """``text`` with the dictionary's names replaced by their numbers; line numbers stay as they are."""
     if _IMPORT not in text:
         return text
-    return _USE.sub(lambda m: constants[m[1]], text).replace(_IMPORT, b"\n")
+    try:
+        return _USE.sub(lambda m: constants[m[1]], text).replace(_IMPORT, b"\n")
+    except KeyError as error:
+        name = error.args[0].decode()
+        raise BoardError(f"firmware/rover/dictionary.py has no {name}; run: rovercam dictionary generate") from None
 
 
 def _dictionary_constants(source: Path) -> dict[bytes, bytes]:
