@@ -41,10 +41,10 @@ def test_put(board: Worker, tmp_path: Path) -> None:
     assert [e[0] for e in line.worker.call("take")] == [1, 1, 7, 7]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     seed=st.integers(0, 2**32 - 1),
-    size=st.integers(0, 20000),
+    size=st.integers(0, 8000),
     pdu=st.integers(40, 900),
     delay=st.sampled_from([0.0, 1.0]),
     loss=st.sampled_from([0.0, 0.05, 0.3]),

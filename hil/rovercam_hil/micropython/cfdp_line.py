@@ -19,13 +19,13 @@ from rovercam_hil.micropython.worker import Worker
 
 UNIT = 1
 BOARD = """
-import os, vfs
+import gc, os, vfs
 from rover.services.cfdp import Cfdp
 
 class Disk:
     # LittleFS on memory, as on the board's flash. A reset leaves the old one dead: what was not synced is lost.
-    def __init__(self, blocks, data=None):
-        self.data = data or bytearray(4096 * blocks)
+    def __init__(self, data):
+        self.data = data
         self.dead = False
         self.erased = 0
     def readblocks(self, block, buf, offset=0):
@@ -46,21 +46,39 @@ class Disk:
 
 events = []
 _buf = memoryview(bytearray(4096))
-disk = None
+disk = c = None
+_space = bytearray(4096 * 212)
+_clean = bytes(4096)
+def crash():
+    # power goes: nothing reaches the disk any more; handles are closed here, not by a finaliser later
+    global c
+    disk.dead = True
+    if c:
+        for x in c._txs + (c._receiver._rxs if c._receiver else []):
+            for f in (x.file, getattr(x, "side", None)):
+                if f:
+                    try:
+                        f.close()
+                    except OSError:
+                        pass
+    c = None
+    vfs.umount("/f")
+    gc.collect()
 def new_disk(blocks=212):
     global disk
     if disk:
-        disk.dead = True
-        vfs.umount("/f")
-    disk = Disk(blocks)
+        crash()
+    data = memoryview(_space)[: 4096 * blocks]
+    for i in range(blocks):
+        data[4096 * i : 4096 * i + 4096] = _clean
+    disk = Disk(data)
     vfs.VfsLfs2.mkfs(disk)
     vfs.mount(vfs.VfsLfs2(disk), "/f")
 def boot():
     global c, disk
-    disk.dead = True
-    vfs.umount("/f")
     data, n = disk.data, disk.erased
-    disk = Disk(0, data)
+    crash()
+    disk = Disk(data)
     disk.erased = n
     vfs.mount(vfs.VfsLfs2(disk), "/f")
     c = Cfdp(1, "/f/t", lambda *a: events.append(a))

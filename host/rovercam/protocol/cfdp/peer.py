@@ -16,6 +16,7 @@ class Settings:
     window: int = 60  # ranges asked for and not yet come, per transaction; the unit keeps 64
     immediate: bool = True  # NAK when a gap is seen; False: only after EOF (deferred mode)
     silence: float = 3.0  # heard again after this: everything open is asked for at once
+    largest_file: int = 1 << 26  # no unit has as much; bounds what a wrong offset can cost
     data_per_poll: int = 2048  # bytes of file data handed out per poll and unit
 
 

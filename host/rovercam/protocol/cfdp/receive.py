@@ -171,6 +171,9 @@ class Receiver:
         if self.have.end > size or (self.eof and self.eof[1] != size):
             self._fault(SIZE_ERROR, f"metadata says {size} bytes, {self.have.end} came")
             return
+        if size > self._settings.largest_file:
+            self._give_up(SIZE_ERROR, f"{size} bytes announced, {self._settings.largest_file} allowed", now)
+            return
         self.kind = int(directive.checksum_type)
         if self.kind not in checksums.KNOWN:
             self._give_up(UNSUPPORTED_CHECKSUM, f"checksum type {self.kind}", now)
@@ -212,8 +215,9 @@ class Receiver:
             if self.state == "finished":
                 self._finish_soon(now)
             return
-        if self.size is not None and end > self.size:
-            self._fault(SIZE_ERROR, f"file data up to {end} of a file of {self.size} bytes")
+        most = self._settings.largest_file if self.size is None else self.size
+        if end > most:
+            self._fault(SIZE_ERROR, f"file data up to {end}, at most {most} expected")
             return
         if not self.known and not len(self.have):
             self._save()  # so that a killed process finds what follows
@@ -297,7 +301,7 @@ class Receiver:
             self._end_cancelled(condition)
             return
         size = directive.file_size
-        if self.have.end > size or (self.known and size != self.size):
+        if self.have.end > size or size > self._settings.largest_file or (self.known and size != self.size):
             self._fault(SIZE_ERROR, f"EOF says {size} bytes, expected {self.size}, {self.have.end} came")
             return
         first = self.eof is None
@@ -342,7 +346,7 @@ class Receiver:
         self, size: int, checksum: int, length: int, generation: int, index: int, data: bytes, now: float
     ) -> None:
         """Blocks of a repair packet (see repair.py)."""
-        if self.state != "receiving" or (self.size is not None and size != self.size):
+        if self.state != "receiving" or size > self._settings.largest_file or self.size not in (None, size):
             return
         if self.size is None:
             self.size = size
