@@ -68,7 +68,8 @@ def _nothing(_: Update) -> None:
 
 async def _next(reader: AsyncIterator[Update], timeout: float, what: str) -> Update:
     try:
-        return await asyncio.wait_for(anext(reader), timeout)
+        async with asyncio.timeout(timeout):
+            return await anext(reader)
     except TimeoutError:
         raise NotAchieved(f"{what}: nothing came for {timeout:g} s; is the unit still heard? (`rovercam events`)") from None
     except StopAsyncIteration:
@@ -97,7 +98,8 @@ async def send(
     while True:
         left = timeout - (time.monotonic() - last)
         try:
-            update = await asyncio.wait_for(anext(reader), max(0.01, left))
+            async with asyncio.timeout(max(0.01, left)):
+                update = await anext(reader)
         except (TimeoutError, StopAsyncIteration):
             raise NotAchieved(
                 f"{name}: no sign of it for {timeout:g} s, it got as far as {command.state!r}; the unit may still do it"

@@ -207,7 +207,7 @@ class Station:
     def transmit(self, port: str, now: float) -> bytes:
         """Bytes for a port now. Everything received so far is committed before."""
         self._store.now = now
-        if not self._ports[port].open:
+        if port not in self._ports or not self._ports[port].open:
             return b""
         mine = [u for u in self._units.values() if u.port == port or (u.port is None and len(self._ports) == 1)]
         if not mine:

@@ -57,11 +57,23 @@ class Runner:
         self.ended = asyncio.Event()
         """Set when a recording is at its end or, if strict, a port failed."""
         self.failure: Exception | None = None
+        self.on_failure: Callable[[Exception], None] = lambda _: None
+        """Called when a task died."""
 
     async def start(self) -> None:
         for url, line in self.lines.items():
             self._tasks.append(asyncio.create_task(self._read(url, line), name=f"read {url}"))
             self._tasks.append(asyncio.create_task(self._write(url, line), name=f"write {url}"))
+
+        for task in self._tasks:
+            task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        """A task that died of an error of ours must not leave a station that looks alive."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failure = error if isinstance(error, Exception) else RuntimeError(repr(error))
+            self.ended.set()
+            self.on_failure(self.failure)
 
     async def stop(self) -> None:
         """Ports closed, everything committed."""
@@ -89,6 +101,7 @@ class Runner:
         except (LineError, BadRecording) as error:
             self.failure = error
             self.ended.set()
+            self.on_failure(error)
 
     def _port_state(self, url: str, state: str, text: str) -> None:
         if state == "open":
@@ -104,7 +117,8 @@ class Runner:
             due = self.station.deadline()
             wait = IDLE if due is None else max(LEAST_WAIT, min(IDLE, due - now))
             with suppress(TimeoutError):
-                await asyncio.wait_for(kick.wait(), wait)
+                async with asyncio.timeout(wait):  # wait_for may swallow a cancellation that comes with the event
+                    await kick.wait()
             kick.clear()
             data = b""
 

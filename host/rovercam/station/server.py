@@ -103,7 +103,8 @@ class Server:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            hello = json.loads(await asyncio.wait_for(reader.readline(), 5.0) or b"{}")
+            async with asyncio.timeout(5.0):
+                hello = json.loads(await reader.readline() or b"{}")
             if not hmac.compare_digest(str(hello.get("token", "")), self._token):
                 return
             self._writers.add(writer)
@@ -216,7 +217,8 @@ async def connect(home: Path) -> Client | None:
     writer.write(json.dumps({"token": where["token"]}).encode() + b"\n")
     client = Client(reader, writer)
     try:
-        await asyncio.wait_for(client.call("status"), 5.0)
+        async with asyncio.timeout(5.0):
+            await client.call("status")
     except (StationError, TimeoutError):
         await client.close()
         return None

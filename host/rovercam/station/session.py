@@ -70,10 +70,14 @@ class Updates:
     LIMIT = 10_000
 
     def __init__(self) -> None:
-        self._queues: set[asyncio.Queue[Update | None]] = set()
+        self._queues: set[asyncio.Queue[Update | Exception | None]] = set()
         self.dropped = 0
+        self._end: list[Exception | None] = []
 
-    def tell(self, update: Update | None) -> None:
+    def tell(self, update: Update | Exception | None) -> None:
+        """None ends all readers, an exception is raised in them."""
+        if update is None or isinstance(update, Exception):
+            self._end.append(update)
         for queue in self._queues:
             if queue.qsize() >= self.LIMIT:
                 queue.get_nowait()
@@ -82,13 +86,17 @@ class Updates:
 
     def reader(self) -> AsyncIterator[Update]:
         """Subscribed from this call on, not from the first iteration."""
-        queue: asyncio.Queue[Update | None] = asyncio.Queue()
+        queue: asyncio.Queue[Update | Exception | None] = asyncio.Queue()
+        if self._end:
+            queue.put_nowait(self._end[0])
         self._queues.add(queue)
         return self._read(queue)
 
-    async def _read(self, queue: asyncio.Queue[Update | None]) -> AsyncIterator[Update]:
+    async def _read(self, queue: asyncio.Queue[Update | Exception | None]) -> AsyncIterator[Update]:
         try:
             while (update := await queue.get()) is not None:
+                if isinstance(update, Exception):
+                    raise update
                 yield update
         finally:
             self._queues.discard(queue)
@@ -104,6 +112,7 @@ class OwnSession:
         self.sender = sender
         self._updates = Updates()
         station.subscribe(self._updates.tell)
+        runner.on_failure = self._updates.tell
 
     def updates(self) -> AsyncIterator[Update]:
         return self._updates.reader()
@@ -117,14 +126,7 @@ class OwnSession:
                     heard = self.station.units()
                     if wanted in heard or (wanted is None and heard):
                         return _only(heard, wanted)
-                    update = asyncio.ensure_future(anext(reader))
-                    ended = asyncio.ensure_future(self.runner.ended.wait())
-                    await asyncio.wait((update, ended), return_when=asyncio.FIRST_COMPLETED)
-                    for task in (update, ended):
-                        task.cancel()
-                    await asyncio.gather(update, ended, return_exceptions=True)
-                    if self.runner.failure is not None:
-                        raise self.runner.failure
+                    await anext(reader)
         except TimeoutError:
             who = "any unit" if wanted is None else f"unit {wanted}"
             others = ", ".join(map(str, self.station.units()))
