@@ -306,8 +306,8 @@ class App:
             n = len(frame)
             while at < n:
                 at += line.write(frame[at:])
-                if at < n:
-                    await asyncio.sleep_ms(10)
+                if at < n:  # sleep until the line's buffer has room for the rest
+                    await asyncio.sleep_ms(line.drain_ms(n - at))
             last = time.ticks_ms()
             await asyncio.sleep_ms(0)
 

@@ -9,6 +9,10 @@ class Line:
 
     bulk_baud = 115200  # bits per second, 0 = as fast as it goes (USB)
 
+    def drain_ms(self, n):
+        """Milliseconds in which the line sends about n bytes, at most 100."""
+        return min(100, n * 10000 // self.bulk_baud + 1) if self.bulk_baud else 1
+
     def write(self, buf):
         """Take as many bytes as fit now; returns their number (0 = full)."""
         raise NotImplementedError

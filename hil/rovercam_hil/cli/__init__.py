@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from rovercam_hil.cli import emulate, line
+from rovercam_hil.cli import demo, emulate, line
 
-MODULES = (emulate, line)
+MODULES = (demo, emulate, line)
 
 
 def register(app: typer.Typer) -> None:
