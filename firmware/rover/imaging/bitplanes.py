@@ -11,10 +11,7 @@ from array import array
 import micropython
 from micropython import const
 
-try:
-    from rover.imaging.kernels_thumb import masks, signs
-except Exception:
-    from rover.imaging.kernels import masks, signs
+from rover.imaging.kernels import masks, signs
 
 # state words per block: significant masks (3), sign masks (3), bits of the plane (3)
 _STATE = const(36)

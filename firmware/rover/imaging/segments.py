@@ -13,6 +13,7 @@ quality follows the budget, slowly; the estimate corrects itself by where the co
 """
 
 from array import array
+from math import log
 
 from micropython import const
 
@@ -106,6 +107,8 @@ class Encoder:
             if self._budget < least:
                 raise ValueError("budget of %d bytes; the thumbnail alone may need %d" % (budget, least * slot))
             self._q = -1
+        self._shares = None
+        self._estimated = -1
         self._run_first = self._run_pos = self._run_limit = 0
         self._layer = 1
 
@@ -238,6 +241,7 @@ class Encoder:
         if self._thumb_row:
             self._thumbnail(strip, first)
         coder.convert(strip, self._depths)
+        self._estimated = -1
         if self._budget:
             self._steer(strip)
         q = self._q
@@ -247,12 +251,13 @@ class Encoder:
         right = (roi[0] + roi[2] + 7) >> 3 if inside else wide
         for start, end, q in ((0, left, q), (left, right, max(0, q - self.roi_gain)), (right, wide, q)):
             if start < end:
-                self._estimate(strip, q >> 4)
+                if q >> 4 != self._estimated:
+                    self._estimate(strip, q >> 4)
                 self._runs(first, start, end, q)
 
     def _estimate(self, strip, plane):
-        coder = self.coder
-        rows = coder._rows
+        self._estimated = plane
+        rows = self.coder._rows
         self.w.rows_of(strip, 0, rows, 1)
         rows[0] = self.wide
         estimate(self.w.arena, rows, self._cost, plane)
@@ -322,37 +327,55 @@ class Encoder:
         todo = rows - strip
         if self._thumb_row:
             left -= (self.slots[0] * todo + strip) // (strip + 1) if strip else self._blocks // 420
-        allowed = max(1, left) * (self.slot - _HEAD - 2) * 8 // todo  # bits for this strip
-        low = 0
-        high = 12
-        # this strip at the allowed rate: between which planes?
-        want = 12 * 16
-        before = 0
-        for plane in range(0, 12, 2):
-            self._estimate(strip, plane)
-            c0 = (total(self._cost, self.wide, 0) >> 3) * self._gain >> 8
-            c1 = (total(self._cost, self.wide, 16) >> 3) * self._gain >> 8
-            if c0 <= allowed:
-                if plane and before > allowed > c0:
-                    want = 16 * plane - 16 + 16 * (before - allowed) // (before - c0 + 1)
-                else:
-                    want = 16 * plane
-                break
-            if c1 <= allowed:
-                want = 16 * plane + 16 * (c0 - allowed) // (c0 - c1 + 1)
-                break
-            before = c1
+        left = max(1, left) * (self.slot - _HEAD - 2) * 8
+        shares = self._shares
+        allowed = left // todo  # bits for this strip
+        if shares:
+            rest = 1
+            for i in range(strip, rows):
+                rest += shares[i]
+            allowed = int(left * (shares[strip] / rest)) + 1
+        # this strip at the allowed rate: at which quality? Bits grow geometrically from plane to plane
+        plane = max(0, min(11, self._q >> 4)) if self._q >= 0 else self.depth - 4
+        self._estimate(strip, plane)
+        c0 = total(self._cost, self.wide, 0) * self._gain >> 11
+        c1 = total(self._cost, self.wide, 16) * self._gain >> 11
+        want = 16 * plane + int(16 * log((c0 + 1) / allowed) / log(max(1.2, (c0 + 1) / (c1 + 1))))
+        want = max(0, min(176, want))
         if self._q < 0:
-            # the first strip may be sky: half of what a rover's picture usually takes at this rate
-            rate = 100 * left * (self.slot - _HEAD) * 8 // (self._blocks * 64)
-            usual = 16 * (self.depth - 8) + (40 if rate > 160 else 50 if rate > 75 else 60 if rate > 35 else 74)
-            self._q = (want + usual) >> 1
+            self._q = want
+            if not shares:
+                # the first strip may be sky: half of what a rover's picture usually takes at this rate
+                rate = 100 * left // (self._blocks * 64)
+                usual = 16 * (self.depth - 8) + (40 if rate > 160 else 50 if rate > 75 else 60 if rate > 35 else 74)
+                self._q = (want + usual) >> 1
         else:
             step = want - self._q
-            # early strips move slowly; near the end the budget rules
-            n = max(2, min(12, todo // 2))
+            # slowly, so that quality is even; near the end the budget rules
+            n = max(1, min(3 if shares else 4, todo // 3))
             self._q += step // n if step >= 0 else -(-step // n)
         self._q = max(0, self._q)
+
+    def survey(self):
+        """Begin a survey: the next `height` rows are only looked at, so that the budget is spread by what the picture needs.
+
+        After the last of them call rewind() and push the rows again (the frame is still in the camera's FIFO)."""
+        self._shares = array("I", [0] * (self.w.high >> 3))
+        self.w.on_strip = self._look
+
+    def rewind(self):
+        """End of a survey."""
+        while self.w.finish():
+            pass
+        self.w.restart()
+        self.w.on_strip = self._strip
+
+    def _look(self, strip):
+        # every second strip; the other one is like it
+        if not strip & 1:
+            self.coder.convert(strip, self._depths)
+            self._estimate(strip, self.depth - 4)
+        self._shares[strip] = (total(self._cost, self.wide, 0) >> 3) + 1
 
     # -- thumbnail
 

@@ -75,6 +75,12 @@ class Wavelet:
         self._in = 0
         self.done = 0  # strips complete
 
+    def restart(self):
+        """Forget the rows: the picture is pushed again from its first row."""
+        self._in = self.done = 0
+        for level in self.levels:
+            level.high = 0
+
     def push_row(self):
         """Take the row in row_buffer; afterwards `done` may have grown by at most one (by more after the last row)."""
         a = self.arena
