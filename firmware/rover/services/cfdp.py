@@ -56,7 +56,7 @@ RESUMED = const(6)
 RECEIVED = const(7)  # value: size; path is the new file
 
 _MAX_TX = const(16)
-_RING = const(48)  # repair requests kept per transaction
+_RING = const(64)  # repair requests kept per transaction
 _OPEN = const(3)  # file handles open at once (about 700 B each on LittleFS)
 _SEQ_AHEAD = const(32)  # sequence numbers reserved per write of the counter file
 _MIN_DATA = const(16)  # less file data than this in a PDU is not worth its 18 bytes of headers
@@ -102,6 +102,21 @@ def stride_for(n: int) -> int:
         if a <= 1:
             return s
         s += 2
+
+
+@micropython.viper
+def _queued(rq: ptr32, head: int, count: int, start: int, end: int) -> int:
+    """`start` moved past what the ring holds of [start, end); `end` when it holds all."""
+    i = 0
+    while i < count:
+        k = (head + i) % _RING * 2
+        if int(rq[k]) <= start and start < int(rq[k + 1]):  # noqa: PLR1716 - viper chains badly
+            start = int(rq[k + 1])
+            i = -1  # what follows may be queued as well
+        i += 1
+    if start > end:
+        return end
+    return start
 
 
 class _Tx:
@@ -152,16 +167,9 @@ class _Tx:
         if self.rq is None:
             self.rq = array("I", bytes(8 * _RING))
         rq = self.rq
-        for i in range(self.count):
-            k = (self.head + i) % _RING * 2
-            a = rq[k]
-            b = rq[k + 1]
-            if a <= start < b:
-                start = b
-            if a < end <= b:
-                end = a
-            if start >= end:
-                return True
+        start = _queued(rq, self.head, self.count, start, end)
+        if start >= end:
+            return True
         if self.count == _RING:
             return False
         k = (self.head + self.count) % _RING * 2
