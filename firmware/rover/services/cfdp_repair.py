@@ -94,17 +94,21 @@ def _add(acc: ptr32, planes: ptr32, coefficients: ptr8, count: int):
     r = 0
     while r < count:
         c = int(coefficients[r])
-        a = ptr32(int(acc) + r * BLOCK)
         p = ptr32(int(planes))
         while c:
             if c & 1:
+                # constant indices: viper turns them into one load each
+                a = ptr32(int(acc) + r * BLOCK)
+                q = p
                 i = 0
                 while i < _WORDS:
-                    a[i] ^= p[i]
-                    a[i + 1] ^= p[i + 1]
-                    a[i + 2] ^= p[i + 2]
-                    a[i + 3] ^= p[i + 3]
-                    a[i + 4] ^= p[i + 4]
+                    a[0] ^= q[0]
+                    a[1] ^= q[1]
+                    a[2] ^= q[2]
+                    a[3] ^= q[3]
+                    a[4] ^= q[4]
+                    a = ptr32(int(a) + 20)
+                    q = ptr32(int(q) + 20)
                     i += 5
             c >>= 1
             p = ptr32(int(p) + BLOCK)
