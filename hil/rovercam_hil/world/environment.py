@@ -125,7 +125,7 @@ class Power:
     def voltage(self) -> float:
         """Bus voltage: six lithium cells, 18 … 25.2 V."""
         c = self.charge
-        return 18.0 + 4.6 * min(c * 8, 1.0) + 2.6 * c
+        return min(18.0 + 4.6 * min(c * 8, 1.0) + 2.6 * c, 25.2)
 
     @property
     def current(self) -> float:

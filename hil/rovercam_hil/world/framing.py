@@ -104,8 +104,7 @@ def plan(world: World, lens: Lens = REMOTE, size: tuple[int, int] = (640, 480), 
             middle = _aim(points, x, y)
             pose = _camera(world, x, y, middle)
             gap = _margin(lens, size, pose, points)
-            if gap > best_gap:
-                best_gap = gap
+            best_gap = max(best_gap, gap)
             if gap >= margin and (best is None or abs(d - distance) < abs(best[0] - distance) - 1e-6 or
                                   (abs(abs(d - distance) - abs(best[0] - distance)) < 1e-6 and gap > best[3])):  # fmt: skip
                 best = (float(d), float(x), middle, gap)

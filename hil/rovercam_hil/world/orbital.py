@@ -88,7 +88,7 @@ def view(world: World, geometry: Pass, size: int = 400, *, centre: tuple[float, 
     glow = np.array([0.24, 0.138, 0.080]) * (light.direct * max(light.sun[2], 0.0) + light.diffuse)
     columns = [np.ascontiguousarray(c[:, i]) for c in (points, look, normal, uvw) for i in range(3)]
     empty = np.zeros((2, 2, 2), np.float32)
-    shade(
+    shade(  # type: ignore[call-arg]  # numba gives a compiled function the wrong signature
         out, kind, *columns[:6], np.full(len(points), 1000.0), *columns[6:12], material, tone, lit, np.ones(len(points)),
         step / 1000.0, light.sun, light.direct, light.diffuse, light.sky_scale, 1e-3, glow, t.seed, t.craters, t.dunes,
         t._starts, t._members, t._cells, empty, 1e9, 1e9, tracks, tx, ty, 0.1, materials.table(), materials.flag_picture(),

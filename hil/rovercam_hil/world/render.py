@@ -114,7 +114,9 @@ class Renderer:
         self._body_anchor = np.round((flat.min(axis=0) + flat.max(axis=0)) / 2)
         scene = rtcore_scene.EmbreeScene()
         TriangleMesh(scene, np.ascontiguousarray(mesh.corners - self._body_anchor, dtype=np.float32))
-        scene.run(np.zeros((1, 3), np.float32), np.float32([[0, 0, 1]]))  # builds now, not in two threads at once
+        scene.run(
+            np.zeros((1, 3), np.float32), np.array([[0, 0, 1]], np.float32)
+        )  # builds now, not in two threads at once
         self._body_mesh, self._body_scene = mesh, scene
 
     def _land(self, eye: np.ndarray, heading: float, half_angle: float) -> _Land:
@@ -213,7 +215,7 @@ class Renderer:
 
         # A fixed number of slices: the same picture from the same seed whatever the number of cores.
         slices = np.array_split(directions, 4)
-        land.scene.run(np.zeros((1, 3), np.float32), np.float32([[0, 0, 1]]))  # type: ignore[attr-defined]  # builds, once
+        land.scene.run(np.zeros((1, 3), np.float32), np.array([[0, 0, 1]], np.float32))  # type: ignore[attr-defined]  # builds, once
         done = list(_pool().map(one, range(4)))
         hits = Hits(*(np.concatenate([getattr(h, f) for h, _ in done]) for f in Hits.__dataclass_fields__))
         return hits, np.concatenate([lit for _, lit in done])
@@ -275,7 +277,7 @@ class Renderer:
         near, nx0, ny0, far, fx, fy = self._track_windows(eye)
         glow = _GROUND_ALBEDO * (light.direct * max(light.sun[2], 0.0) + light.diffuse)
         c = [np.ascontiguousarray(a[:, i]) for a in (hits.point, directions, hits.normal, hits.uvw) for i in range(3)]
-        shade(
+        shade(  # type: ignore[call-arg]  # numba gives a compiled function the wrong signature
             out, hits.kind, *c[:6], hits.distance, *c[6:12], hits.material, hits.tone, lit, ao, pixel, light.sun,
             light.direct, light.diffuse, light.sky_scale, light.tau, glow, t.seed, t.craters, t.dunes, t._starts,
             t._members, t._cells, near, nx0, ny0, far, fx, fy, 0.12, materials.table(), materials.flag_picture(),

@@ -162,8 +162,8 @@ def _ground(x, y, footprint, sun, seed, craters, dunes, starts, members, cells, 
             break
         if kind == 2:
             shadow = max(shadow, f)
-    k = 1.0 / math.sqrt(gx * gx + gy * gy + 1.0)
-    return -gx * k, -gy * k, k, red, green, blue, shadow
+    unit = 1.0 / math.sqrt(gx * gx + gy * gy + 1.0)
+    return -gx * unit, -gy * unit, unit, red, green, blue, shadow
 
 
 @njit(parallel=True, fastmath=True, cache=True)

@@ -70,7 +70,15 @@ def _look(view: View, azimuth: np.ndarray, elevation: np.ndarray) -> tuple[np.nd
     r2 = np.minimum(u * u + v * v, 4 * half * half)
     k = focal * (1 + view.distortion * r2)
     col, row = u * k + w / 2 - 0.5, v * k + h / 2 - 0.5
-    inside = front & (col >= 0) & (col <= w - 1) & (row >= 0) & (row <= h - 1) & (np.abs(u) < 1.5 * half) & (np.abs(v) < 1.5 * half)
+    inside = (
+        front
+        & (col >= 0)
+        & (col <= w - 1)
+        & (row >= 0)
+        & (row <= h - 1)
+        & (np.abs(u) < 1.5 * half)
+        & (np.abs(v) < 1.5 * half)
+    )
     return col, row, inside
 
 
@@ -87,7 +95,9 @@ def _sample(picture: np.ndarray, col: np.ndarray, row: np.ndarray) -> np.ndarray
     )
 
 
-def mosaic(views: Sequence[View], degrees_per_pixel: float | None = None, *, refine: bool = True, match: bool = True) -> Mosaic:
+def mosaic(
+    views: Sequence[View], degrees_per_pixel: float | None = None, *, refine: bool = True, match: bool = True
+) -> Mosaic:
     """Stitch. `degrees_per_pixel` defaults to the pictures' own resolution. Raises ValueError without pictures.
 
     A full turn is closed: the right edge continues at the left one.
@@ -99,9 +109,7 @@ def mosaic(views: Sequence[View], degrees_per_pixel: float | None = None, *, ref
     corrections = [(0.0, 0.0)] * len(views)
     if refine and len(views) > 1:
         corrections = _refine(views, max(scale, 0.05))
-        views = [
-            replace(v, pan=v.pan + c[0], tilt=v.tilt + c[1]) for v, c in zip(views, corrections, strict=True)
-        ]
+        views = [replace(v, pan=v.pan + c[0], tilt=v.tilt + c[1]) for v, c in zip(views, corrections, strict=True)]
     first, width, top, height = _frame(views, scale)
     azimuth = np.radians(first + (np.arange(width) + 0.5) * scale)[None, :]
     elevation = np.radians(top - (np.arange(height) + 0.5) * scale)[:, None]
@@ -113,7 +121,9 @@ def mosaic(views: Sequence[View], degrees_per_pixel: float | None = None, *, ref
         col, row, inside = _look(view, azimuth, elevation)
         h, w = picture.shape[:2]
         if view.valid is not None:
-            inside &= view.valid[np.clip(np.rint(row), 0, h - 1).astype(int), np.clip(np.rint(col), 0, w - 1).astype(int)]
+            inside &= view.valid[
+                np.clip(np.rint(row), 0, h - 1).astype(int), np.clip(np.rint(col), 0, w - 1).astype(int)
+            ]
         if not inside.any():
             continue
         c, r = col[inside], row[inside]
@@ -138,9 +148,15 @@ def _frame(views: Sequence[View], scale: float) -> tuple[float, int, float, int]
     """(first pan, columns, top elevation, rows) that hold all views."""
     pans = [v.pan for v in views]
     halves = [v.field / 2 for v in views]
-    lo, hi = min(p - f for p, f in zip(pans, halves, strict=True)), max(p + f for p, f in zip(pans, halves, strict=True))
+    lo, hi = (
+        min(p - f for p, f in zip(pans, halves, strict=True)),
+        max(p + f for p, f in zip(pans, halves, strict=True)),
+    )
     span = min(hi - lo, 360.0)
-    tall = [math.degrees(math.atan(math.tan(math.radians(v.field / 2)) * v.picture.shape[0] / v.picture.shape[1])) for v in views]
+    tall = [
+        math.degrees(math.atan(math.tan(math.radians(v.field / 2)) * v.picture.shape[0] / v.picture.shape[1]))
+        for v in views
+    ]
     top = min(max(v.tilt + t for v, t in zip(views, tall, strict=True)), 89.0)
     bottom = max(min(v.tilt - t for v, t in zip(views, tall, strict=True)), -89.0)
     return lo, max(round(span / scale), 1), top, max(round((top - bottom) / scale), 1)
