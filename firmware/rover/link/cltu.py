@@ -1,9 +1,9 @@
 """CLTU reception (231.0-B): start sequence, BCH(63,56) codeblocks with single-error correction, tail.
 
-Hunter.feed() takes bytes as they come and calls `on_frame(view)` with the TC frame candidate that the codeblocks carried; whether it is a frame
-(FECF) is decided there, as soon as there are as many bytes as its length field says. A codeblock that cannot be corrected ends the CLTU: the tail is one on purpose,
-a byte lost on the line makes one too. After a candidate that was no frame the search goes on right behind the last start sequence, so that a CLTU that
-begins inside a broken one is not lost.
+Hunter.feed() takes bytes as they come and calls `on_frame(view)` with the TC frame candidate that the codeblocks carried; whether it is a
+frame (FECF) is decided there, as soon as there are as many bytes as its length field says. A codeblock that cannot be corrected ends the
+CLTU: the tail is one on purpose, a byte lost on the line makes one too. After a candidate that was no frame the search goes on right behind
+the last start sequence, so that a CLTU that begins inside a broken one is not lost.
 """
 
 import micropython

@@ -1,11 +1,12 @@
 """SDLS authentication (355.0-B) of TC frames: HMAC-SHA-256 with a 256-bit key, tag of 16 bytes, 4-byte anti-replay sequence number.
 
-Frame: primary header | SPI (2) | sequence number (4) | packet or control command | MAC (16) | FECF. The MAC covers everything before it, the primary header
-with N(S) and the bypass flag included, and control (BC) frames too: so nothing of a recorded frame can be changed or moved, and no forged frame moves
-FARM-1. Every transmission has a number of its own, retransmissions as well; a number at or below the floor is a replay.
+Frame: primary header | SPI (2) | sequence number (4) | packet or control command | MAC (16) | FECF. The MAC covers everything before it,
+the primary header with N(S) and the bypass flag included, and control (BC) frames too: so nothing of a recorded frame can be changed or
+moved, and no forged frame moves FARM-1. Every transmission has a number of its own, retransmissions as well; a number at or below the floor
+is a replay.
 
-The floor is kept on flash `AHEAD` numbers ahead of what was taken, so that flash is written once in `AHEAD` frames and nothing that was taken before a reset
-is taken again after it.
+The floor is kept on flash `AHEAD` numbers ahead of what was taken, so that flash is written once in `AHEAD` frames and nothing that was
+taken before a reset is taken again after it.
 """
 
 import hashlib
@@ -39,19 +40,20 @@ def hmac(key, data):
 
 
 class Keystore:
-    """What the security needs kept: key, its index, the floor. This one forgets; the unit's store.FlashKeys keeps them in files.
+    """What the security needs kept: key, its index, the floor. This one forgets; the unit's keys.FlashKeys keeps them in files.
 
-    load() -> (key: 32 bytes or None for the insecure bench mode, spi, floor) ; save_floor(n) ; save_key(key, spi).
+    load() -> (key: 32 bytes or None for the insecure bench mode, spi, floor, V(R) saved with it) ; save_floor(n, vr) ; save_key(key, spi).
     """
 
-    def __init__(self, key, spi=SPI, floor=0):
-        self._key, self._spi, self._floor = key, spi, floor
+    def __init__(self, key, spi=SPI, floor=0, vr=0):
+        self._key, self._spi, self._floor, self._vr = key, spi, floor, vr
 
     def load(self):
-        return self._key, self._spi, self._floor
+        return self._key, self._spi, self._floor, self._vr
 
-    def save_floor(self, n):
+    def save_floor(self, n, vr):
         self._floor = n
+        self._vr = vr
 
     def save_key(self, key, spi):
         self._key, self._spi = key, spi
@@ -63,7 +65,7 @@ class Security:
 
     def __init__(self, keystore):
         self._store = keystore
-        self._key, self.spi, self.stored = keystore.load()
+        self._key, self.spi, self.stored, self.vr = keystore.load()
         self.floor = self.stored
         self.insecure = self._key is None
 
@@ -82,22 +84,22 @@ class Security:
     def number(self, view):
         return view[7] << 24 | view[8] << 16 | view[9] << 8 | view[10]
 
-    def take(self, view):
-        """The frame was verified: move the floor, on flash first when it has to."""
+    def take(self, view, vr):
+        """The frame was verified: move the floor, on flash first when it has to. vr: V(R) now, kept beside it."""
         n = self.number(view)
         if n >= self.stored:
-            self.store(n)
+            self.store(n, vr)
         self.floor = n
 
-    def store(self, n):
+    def store(self, n, vr):
         self.stored = min(n + AHEAD, 0xFFFFFFFF)
-        self._store.save_floor(self.stored)
+        self._store.save_floor(self.stored, vr)
 
-    def maintain(self):
+    def maintain(self, vr):
         """Call when nothing is coming in: writes the floor before it is needed, for writing to flash makes the chip deaf. True if it wrote."""
         if self.insecure or self.stored - self.floor > AHEAD // 2 or self.floor == self.stored:
             return False
-        self.store(self.floor)
+        self.store(self.floor, vr)
         return True
 
     def rotate(self, key):
@@ -106,6 +108,6 @@ class Security:
             raise ValueError("a key is 32 bytes")
         spi = self.spi + 1 if self.spi < 0xFFFE else 1
         self._store.save_key(bytes(key), spi)
-        self._key, self.spi, self.stored = self._store.load()
+        self._key, self.spi, self.stored, self.vr = self._store.load()
         self.floor = self.stored
         self.insecure = self._key is None

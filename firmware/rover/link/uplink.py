@@ -11,6 +11,7 @@ from .cltu import Hunter
 from .farm import Farm
 
 _HEADER = const(5)
+_JUMP = const(160)  # V(R) saved + 64 + window of the ground 64 < it < V(R) saved - window + 256
 _STATUS_REPLAY = const(1)  # status bits of the control word
 _STATUS_MAC = const(2)
 _STATUS_INSECURE = const(4)
@@ -19,8 +20,9 @@ _STATUS_INSECURE = const(4)
 class Uplink:
     """on_packet(view, bypass) gets each space packet; it may return False: no room now (FARM-1 then waits; call ready() later).
 
-    keystore: see sdls.Keystore. Attributes for telemetry: frames_ad, frames_bd, frames_bc (taken), bad_frames (length, version, FECF), foreign (other scid or
-    virtual channel), unauthenticated, replayed, out_of_sequence, waited; hunter.cltus, .corrected, .skipped; security.floor; farm.vr, .state.
+    keystore: see sdls.Keystore. Attributes for telemetry: frames_ad, frames_bd, frames_bc (taken), bad_frames (length, version, FECF),
+    foreign (other scid or virtual channel), unauthenticated, replayed, out_of_sequence, waited; hunter.cltus, .corrected, .skipped;
+    security.floor; farm.vr, .state.
     """
 
     def __init__(self, scid, keystore, on_packet, vcid=0):
@@ -28,6 +30,10 @@ class Uplink:
         self.vcid = vcid
         self.security = sdls.Security(keystore)
         self.farm = Farm(vcid)
+        # After a reset V(R) starts far from where it can have been (at most 64 beyond what was saved) and from all that the ground can have under way
+        # (at most 64): its FOP-1 then sees that the unit was reset, and sends nothing twice.
+        if self.security.stored:
+            self.farm.vr = (self.security.vr + _JUMP) & 0xFF
         self.hunter = Hunter(self._frame)
         self._on_packet = on_packet
         self._status = 0
@@ -57,7 +63,7 @@ class Uplink:
 
     def maintain(self):
         """Call while the line is quiet; may write to flash. True if it did."""
-        return self.security.maintain()
+        return self.security.maintain(self.farm.vr)
 
     def rotate(self, key):
         """Take a new key; see sdls.Security.rotate. Reply first: the telecommand that asks for it came under the old key."""
@@ -88,7 +94,7 @@ class Uplink:
                 self.unauthenticated += 1
                 self._status |= _STATUS_MAC
                 return True
-            security.take(view)
+            security.take(view, self.farm.vr)
             start += sdls.HEADER
             size -= sdls.MAC
         self._status = 0
@@ -125,6 +131,8 @@ class Uplink:
             self.farm.unlock()
         elif len(data) == 3 and data[0] == 0x82 and data[1] == 0:
             self.farm.set_vr(data[2])
+            if not self.security.insecure:
+                self.security.store(self.security.floor, self.farm.vr)
         else:
             return False
         self.frames_bc += 1

@@ -1,8 +1,9 @@
 """Self-adaptive line profiles: what the receiver measured in, the profile to command out. Sans-IO.
 
-The model is kept as plain as the evidence allows: wrong bytes come at an unknown rate (a gamma posterior over bytes seen and bytes corrected), bursts and slips at rates of
-their own. The expected goodput of every profile the baud rate allows follows, uncertainty included: with little evidence the tail is heavy and a stronger code wins, and
-as good frames go by it gets lighter. A lost frame that the rate of wrong bytes does not explain is a burst, against which only shorter frames help.
+The model is kept as plain as the evidence allows: wrong bytes come at an unknown rate (a gamma posterior over bytes seen and bytes
+corrected), bursts and slips at rates of their own. The expected goodput of every profile the baud rate allows follows, uncertainty
+included: with little evidence the tail is heavy and a stronger code wins, and as good frames go by it gets lighter. A lost frame that the
+rate of wrong bytes does not explain is a burst, against which only shorter frames help.
 
 No oscillation: a change has to promise MARGIN, lighter codes wait DWELL seconds after the last change, and old evidence fades slowly.
 """

@@ -1,8 +1,8 @@
 """The uplink of one unit: packets in, bytes for the line out; reliable and in order (COP-1) or at once (bypass). Sans-IO.
 
-FOP-1 is started from the control word the unit sends, and started again after an alert. What was sent and not acknowledged is sent again when the unit's N(R) shows that
-it did not take it; when N(R) says nothing about it (the unit was reset), it is reported in an Alert and not sent again: the verification reports
-tell what was done. What was not sent yet stays queued.
+FOP-1 is started from the control word the unit sends, and started again after an alert. What was sent and not acknowledged is sent again
+when the unit's N(R) shows that it did not take it; when N(R) says nothing about it (the unit was reset), it is reported in an Alert and not
+sent again: the verification reports tell what was done. What was not sent yet stays queued.
 """
 
 from __future__ import annotations
@@ -70,6 +70,10 @@ class Uplink:
             raise ValueError("a key is needed, or insecure=True and no key")
         if key is not None and len(key) != 32:
             raise ValueError(f"a key is 32 bytes, not {len(key)}")
+        if not 1 <= window <= 64:
+            raise ValueError(
+                f"window must be 1 to 64, not {window}: a unit that was reset is known by a V(R) outside of it"
+            )
         self.scid = scid
         self.vcid = vcid
         self.spi = spi
