@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from importlib import metadata
+from typing import Any
 
-import click
 import typer
 
 from rovercam.cli import (
@@ -26,6 +26,8 @@ from rovercam.cli import (
 )
 
 DONE, NOT_ACHIEVED, BAD_USAGE = 0, 1, 2
+# typer brings its own copy of click since 0.26 and used the package before: ask typer which ClickException it raises.
+USAGE_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 MODULES = (pictures, files, ground, sending, telemetry, lines, archive, keys, dictionary)
 
 
@@ -82,12 +84,12 @@ def run(arguments: list[str]) -> int:
     try:
         result = command.main(args=arguments, prog_name="rovercam", standalone_mode=False)
         return result if isinstance(result, int) else DONE
-    except click.exceptions.Exit as end:
+    except typer.Exit as end:
         return end.exit_code
-    except click.ClickException as error:
+    except USAGE_ERROR as error:
         error.show()
         return BAD_USAGE
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         print("\nrovercam: interrupted", file=sys.stderr)
         return NOT_ACHIEVED
     except BrokenPipeError:
