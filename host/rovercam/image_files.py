@@ -1,0 +1,32 @@
+"""Layer files as `image encode` and the archive write them: NAME.0, NAME.1, … beside each other."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from rovercam.protocol.imaging import Progressive
+
+SLOT = 200  # default slot size, bytes
+
+
+def layer_files(path: Path) -> list[tuple[int, Path]]:
+    """(layer, file) of a picture given by its stem (IMG), or by one of its layers (IMG.1: that layer only)."""
+    if path.is_file() and path.suffix[1:].isdigit():
+        return [(int(path.suffix[1:]), path)]
+    return [(n, p) for n in range(8) if (p := path.with_name(f"{path.name}.{n}")).is_file()]
+
+
+def read(path: Path, *, slot: int = SLOT, lose: float = 0.0, seed: int = 1) -> Progressive:
+    """All slots of the picture, less a share `lose` of them drawn with `seed`. Raises FileNotFoundError."""
+    files = layer_files(path)
+    if not files:
+        raise FileNotFoundError(f"no layer files {path}.0, {path}.1, …")
+    draw = random.Random(seed)
+    p = Progressive()
+    for layer, file in files:
+        data = file.read_bytes()
+        for at in range(0, len(data), slot):
+            if not lose or draw.random() >= lose:
+                p.add(layer, data[at : at + slot])
+    return p
