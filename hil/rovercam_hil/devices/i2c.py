@@ -144,8 +144,6 @@ class I2cBus:
     # -- hardware block ----------------------------------------------------------------------------------------------
 
     def _later(self, bits: int, action: Callable[[], None]) -> None:
-        if self.stuck:
-            return  # SCL is held low: the master waits until its timeout
         seconds = bits / self.frequency
         if self._current is not None:
             seconds += float(self._current.faults.get("stretch", 0)) * 1e-6
@@ -153,6 +151,9 @@ class I2cBus:
         self._alarm.schedule(seconds * 1e9)
 
     def _due(self) -> None:
+        if self.stuck:  # SCL is held low: the master waits, or gives up; the bus goes on where it was when it is let go
+            self._alarm.schedule(1e6)
+            return
         action, self._pending = self._pending, None
         if action is not None:
             action()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rp2040py.gpio_pin import GPIOPinState
 
+from rovercam_hil.boards.dmawait import DmaWait
 from rovercam_hil.devices.faults import Faulty
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class SpiBus:
         self.spi = spi = board.mcu.spi[self.number]
         self._active: dict[int, SpiDevice] = {}
         self._streaming = None
+        self._wait = DmaWait(board.mcu, self.number)
         spi.on_transmit = self._nobody
         for pin, device in self.devices.items():
             device.bus = self
@@ -98,7 +100,9 @@ class SpiBus:
         if self.trace is not None:
             self.trace.spi_select(self.number, pin, False, self.board.time)
         device.deselected()
-        self._streaming = None
+        if self._streaming is not None:
+            self._streaming = None
+            self._wait.stop()
         self._route()
 
     def _route(self) -> None:
@@ -136,6 +140,7 @@ class SpiBus:
         self._streaming = source
         answers = map(self.spi.complete_transmit, chain(source, repeat(IDLE)))
         self.spi.on_transmit = partial(next, answers)
+        self._wait.watch()
         return True
 
     def streamed(self, data: bytes) -> int:
