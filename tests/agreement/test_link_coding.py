@@ -146,7 +146,7 @@ def test_every_profile_is_found_blind(board, profile, piece):
 @given(
     sizes=st.lists(st.integers(7, 900), min_size=1, max_size=20), number=st.integers(0, 15), seed=st.integers(0, 1000)
 )
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_live_packets_span_frames(board, sizes, number, seed):
     rng = np.random.default_rng(seed)
     packets = []

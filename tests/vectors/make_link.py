@@ -1,4 +1,5 @@
-"""Makes link.json. Nothing of rovercam is used: reedsolo with the CCSDS parameters, the dual basis from its definition, crcmod, spacepackets, a bitwise LFSR, hmac.
+"""Makes link.json. Nothing of rovercam is used: reedsolo with the CCSDS parameters, the dual basis from its definition, crcmod,
+spacepackets, a bitwise LFSR, hmac.
 
 Run: python tests/vectors/make_link.py > tests/vectors/link.json
 """

@@ -78,11 +78,8 @@ class ProfilePolicy:
         if isinstance(event, FrameReceived):
             profile = TABLE[event.profile]
             self._fade(profile.line_length)
-            if profile.t:
-                self._seen += profile.codeblock_length
-                self._errors += event.corrected
-            else:
-                self._seen += profile.codeblock_length
+            self._seen += profile.codeblock_length
+            self._errors += event.corrected
             self._since += 1
             # The unit is in another profile than was thought (it was reset, or fell back by itself).
             self._strange = self._strange + 1 if profile.t != TABLE[self.current].t else 0
@@ -118,10 +115,10 @@ class ProfilePolicy:
     def goodput(self, profile: Profile) -> float:
         """Expected share of the raw line that files get."""
         a, b = self._errors + _PRIOR, self._seen + _PRIOR_BYTES
-        if profile.t:
-            passed = (1.0 - tail(a, b, profile.symbols, profile.t)) ** profile.depth
+        if profile.t == 0:
+            passed = 1.0 - tail(a, b, profile.codeblock_length, 0)  # not to the power of the depth: the rate is the same unknown for all
         else:
-            passed = 1.0 - tail(a, b, profile.codeblock_length, 0)
+            passed = (1.0 - tail(a, b, profile.symbols, profile.t)) ** profile.depth
         length = profile.line_length
         slips = self._slips / b * length
         passed *= max(0.0, 1.0 - min(1.0, slips * _UNREPAIRED[profile.t] + slips * slips / 2))
