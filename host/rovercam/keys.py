@@ -73,5 +73,7 @@ def parse(text: str, where: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise KeyStoreError(f"{where}: expected {2 * KEY_BYTES} hexadecimal digits, found {len(text.strip())} characters")
+        raise KeyStoreError(
+            f"{where}: expected {2 * KEY_BYTES} hexadecimal digits, found {len(text.strip())} characters"
+        )
     return key

@@ -73,7 +73,8 @@ def _blocks(archive: Archive) -> Iterator[str]:
         if times[0] != first or times[-1] != last or np.any(np.diff(times) < 0):
             yield f"block {block}: its times do not match its row"
         for kind, data, lo, hi in archive.db.execute(
-            "SELECT samples.kind, samples.data, lo, hi FROM span JOIN samples ON samples.id = span.data WHERE block = ?", (block,)
+            "SELECT samples.kind, samples.data, lo, hi FROM span JOIN samples ON samples.id = span.data WHERE block = ?",
+            (block,),
         ):
             values = unpack_values(kind, data, n)
             if values.dtype.kind != "f" and (values.min() != lo or values.max() != hi):

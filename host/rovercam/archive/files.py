@@ -146,10 +146,11 @@ class Files:
         self.db.execute("INSERT OR IGNORE INTO layer VALUES (?,?,?)", (product, layer, transfer))
 
     def layers(self, product: int) -> list[dict[str, Any]]:
-        """The newest transfer of each layer: layer, transfer, name, size, received, status."""
+        """The newest whole transfer of each layer, else the newest: layer, transfer, name, size, received, status."""
         return self._rows(
-            "SELECT layer.layer, max(layer.transfer) AS transfer, transfer.name, transfer.size, transfer.received,"
-            " transfer.status FROM layer JOIN transfer ON transfer.id = layer.transfer WHERE layer.product = ?"
+            "SELECT layer.layer, transfer.id AS transfer, transfer.name, transfer.size, transfer.received, transfer.status,"
+            " max((transfer.status = 'finished') << 40 | transfer.id) AS newest"
+            " FROM layer JOIN transfer ON transfer.id = layer.transfer WHERE layer.product = ?"
             " GROUP BY layer.layer ORDER BY layer.layer",
             (product,),
         )

@@ -43,7 +43,9 @@ def make_app() -> typer.Typer:
     )
 
     @app.callback()
-    def root(version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True)) -> None:
+    def root(
+        version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True),
+    ) -> None:
         if version:
             typer.echo(metadata.version("rovercam"))
             raise typer.Exit
@@ -68,7 +70,14 @@ def _errors() -> tuple[tuple[type[Exception], ...], tuple[type[Exception], ...]]
     from rovercam.line import LineError
     from rovercam.station.core import StationError
 
-    return (DictionaryError,), (StationError, LineError, ArchiveError, KeyStoreError, FileNotFoundError, PermissionError)
+    return (DictionaryError,), (
+        StationError,
+        LineError,
+        ArchiveError,
+        KeyStoreError,
+        FileNotFoundError,
+        PermissionError,
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -166,7 +166,9 @@ def size_text(count: int | None) -> str:
     """Bytes for people."""
     if count is None:
         return "?"
-    return f"{count} B" if count < 10_000 else f"{count / 1000:.1f} kB" if count < 10_000_000 else f"{count / 1e6:.1f} MB"
+    return (
+        f"{count} B" if count < 10_000 else f"{count / 1000:.1f} kB" if count < 10_000_000 else f"{count / 1e6:.1f} MB"
+    )
 
 
 def pick(found: Mapping[str, Any], *names: str) -> list[Any]:

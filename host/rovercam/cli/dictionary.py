@@ -47,7 +47,10 @@ def check(json: JsonOption = False) -> None:
     if json:
         print_json({"version": dictionary.version, "hash": f"{dictionary.hash:08x}", "stale": stale} | counts)
     else:
-        print(f"version {dictionary.version}, hash {dictionary.hash:08x}: " + ", ".join(f"{n} {k}" for k, n in counts.items()))
+        print(
+            f"version {dictionary.version}, hash {dictionary.hash:08x}: "
+            + ", ".join(f"{n} {k}" for k, n in counts.items())
+        )
         for path in stale:
             print(f"stale: {path}; run `rovercam dictionary generate`")
     raise typer.Exit(1 if stale else 0)

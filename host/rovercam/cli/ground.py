@@ -24,7 +24,9 @@ def register(app: typer.Typer) -> None:
 
 
 def ground(
-    port: Annotated[list[str], typer.Option("--port", "-p", envvar="ROVERCAM_PORT", help="Port or pyserial URL; several.")],
+    port: Annotated[
+        list[str], typer.Option("--port", "-p", envvar="ROVERCAM_PORT", help="Port or pyserial URL; several.")
+    ],
     baud: BaudOption = 115200,
     web: Annotated[str, typer.Option(help="Address of the console in the browser.")] = "127.0.0.1:8080",
     no_web: Annotated[bool, typer.Option("--no-web", help="Terminal only.")] = False,
@@ -107,9 +109,13 @@ def describe(update: Update) -> str:
         return f"unit {update.unit}  heard on {update.port}"
     if isinstance(update, updates.CommandChanged) and update.stages:
         last = update.stages[-1]
-        return f"unit {update.unit}  {update.name}: {last.stage} {'' if last.success else 'FAILED '}{last.text}".rstrip()
+        return (
+            f"unit {update.unit}  {update.name}: {last.stage} {'' if last.success else 'FAILED '}{last.text}".rstrip()
+        )
     if isinstance(update, updates.TransferChanged) and update.status != "active":
-        return f"unit {update.unit}  {update.name}: {update.status}, {size_text(update.received)} {update.text}".rstrip()
+        return (
+            f"unit {update.unit}  {update.name}: {update.status}, {size_text(update.received)} {update.text}".rstrip()
+        )
     return ""
 
 
@@ -209,7 +215,9 @@ class View:
         table = self._table("time", "unit", "command", "state", "")
         for c in self.commands.values():
             style = {"done": "green", "failed": "bold red", "lost": "bold red"}.get(c.state, "")
-            table.add_row(utc(c.time, date=False), str(c.unit), c.name, f"[{style}]{c.state}[/]" if style else c.state, c.reason)
+            table.add_row(
+                utc(c.time, date=False), str(c.unit), c.name, f"[{style}]{c.state}[/]" if style else c.state, c.reason
+            )
         return table
 
     def _events(self) -> Any:

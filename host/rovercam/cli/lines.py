@@ -28,7 +28,9 @@ def ports(json: JsonOption = False) -> None:
         print_json(found)
         return
     rows = [(p["device"], p["board"], p["description"], p["held_by"]) for p in found]
-    print_table("ports", ("port", "board", "description", "in use by"), rows, "no serial ports; is the board plugged in?")
+    print_table(
+        "ports", ("port", "board", "description", "in use by"), rows, "no serial ports; is the board plugged in?"
+    )
 
 
 def record(

@@ -37,7 +37,9 @@ def shoot(
     camera: Annotated[str | None, typer.Option(help="Which camera: mast, mast_right, hazard, pattern.")] = None,
     roi: Annotated[str | None, typer.Option(help="Region X,Y,W,H in pixels.")] = None,
     bpp: Annotated[float | None, typer.Option(help="Budget in bits per pixel.")] = None,
-    lossless: Annotated[bool, typer.Option("--lossless", help="Every pixel exact (the default without --bpp).")] = False,
+    lossless: Annotated[
+        bool, typer.Option("--lossless", help="Every pixel exact (the default without --bpp).")
+    ] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Pixels uncoded.")] = False,
     color: Annotated[bool, typer.Option("--color", help="Colour instead of grey.")] = False,
     exposure: Annotated[int | None, typer.Option(help="Exposure in camera lines; automatic without it.")] = None,

@@ -43,7 +43,8 @@ def _complete_parameter(incomplete: str) -> list[tuple[str, str]]:
 
 def telemetry(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Parameters; without any, the newest of all.", autocompletion=_complete_parameter)
+        list[str] | None,
+        typer.Argument(help="Parameters; without any, the newest of all.", autocompletion=_complete_parameter),
     ] = None,
     unit: UnitOption = None,
     since: SinceOption = None,
@@ -109,7 +110,10 @@ def _newest(archive: Any, unit: int, json: bool, csv: bool) -> None:
 def _history(series: list[Any], json: bool, csv: bool, plot: bool) -> None:
     if json:
         print_json(
-            {s.name: {"unit": s.engineering_unit, "times": s.times.tolist(), "values": s.values.tolist()} for s in series}
+            {
+                s.name: {"unit": s.engineering_unit, "times": s.times.tolist(), "values": s.values.tolist()}
+                for s in series
+            }
         )
     elif csv:
         print_csv(
@@ -147,7 +151,9 @@ async def _follow(names: list[str], port: str | None, baud: int, unit: int | Non
                 for name, value in values.items():
                     p = dictionary.parameters.get(name)
                     alarm = update.alarms.get(name, "")
-                    print(f"{utc(update.time)}  {update.unit}  {name} {number(value)} {p.unit if p else ''} {alarm}".rstrip())
+                    print(
+                        f"{utc(update.time)}  {update.unit}  {name} {number(value)} {p.unit if p else ''} {alarm}".rstrip()
+                    )
             import sys
 
             sys.stdout.flush()
@@ -189,15 +195,17 @@ def events(
         print_table("events", ("time", "unit", "severity", "event", "text"), rows, "no events")
 
 
-async def _follow_events(
-    port: str | None, baud: int, unit: int | None, severity: list[str] | None, json: bool
-) -> None:
+async def _follow_events(port: str | None, baud: int, unit: int | None, severity: list[str] | None, json: bool) -> None:
     from rovercam.station.session import open_session
     from rovercam.station.updates import EventReceived
 
     async with open_session(port, baudrate=baud, program="events") as session:
         async for e in session.updates():
-            if not isinstance(e, EventReceived) or unit not in (None, e.unit) or (severity and e.severity not in severity):
+            if (
+                not isinstance(e, EventReceived)
+                or unit not in (None, e.unit)
+                or (severity and e.severity not in severity)
+            ):
                 continue
             if json:
                 print_json(e.as_json())
@@ -239,5 +247,8 @@ def _available(json: bool) -> None:
     if json:
         print_json([dataclasses.asdict(c) for c in found])
         return
-    rows = [(c.name, " ".join(a.name + ("" if a.default is None else f"[={a.default}]") for a in c.args), c.text) for c in found]
+    rows = [
+        (c.name, " ".join(a.name + ("" if a.default is None else f"[={a.default}]") for a in c.args), c.text)
+        for c in found
+    ]
     print_table("commands", ("command", "arguments", "what it does"), rows)

@@ -71,7 +71,9 @@ async def _next(reader: AsyncIterator[Update], timeout: float, what: str) -> Upd
         async with asyncio.timeout(timeout):
             return await anext(reader)
     except TimeoutError:
-        raise NotAchieved(f"{what}: nothing came for {timeout:g} s; is the unit still heard? (`rovercam events`)") from None
+        raise NotAchieved(
+            f"{what}: nothing came for {timeout:g} s; is the unit still heard? (`rovercam events`)"
+        ) from None
     except StopAsyncIteration:
         raise NotAchieved(f"{what}: the station ended") from None
 
@@ -119,9 +121,7 @@ async def send(
             raise NotAchieved(f"unit {unit} did not do {name}: {command.reason or command.state}")
 
 
-async def shoot(
-    session: Session, unit: int, arguments: Mapping[str, Any], *, progress: Progress = _nothing
-) -> Shot:
+async def shoot(session: Session, unit: int, arguments: Mapping[str, Any], *, progress: Progress = _nothing) -> Shot:
     """Take a picture and bring all of it down. Raises NotAchieved, UnknownName, ValueRefused."""
     began = time.monotonic()
     known = {p["id"] for p in session.archive.products(unit=unit)}
@@ -166,7 +166,11 @@ async def get(session: Session, unit: int, remote: str, *, progress: Progress = 
     began = time.monotonic()
     reader = session.updates()
     running = next(
-        (t for t in session.archive.transfers(unit=unit, status="active") if t["name"] == remote and t["sender"] == unit),
+        (
+            t
+            for t in session.archive.transfers(unit=unit, status="active")
+            if t["name"] == remote and t["sender"] == unit
+        ),
         None,
     )
     if running is not None:

@@ -14,6 +14,8 @@ from rovercam.station.verification import Commands
 
 REBOOT_STEP = 2.0
 """Seconds by which an unset clock may run off before it counts as started anew."""
+CLOCK_RETRY = 30.0
+"""Seconds between two attempts to set a clock."""
 KNOWN_STRUCTURES_PER_UNIT = 15
 
 
@@ -41,7 +43,7 @@ class Unit(Protocol):
     clock_unset: bool
     insecure: bool
     strange_dictionary: int | None
-    asked_clock: bool
+    clock_asked: float
     bad_packets: int
 
     def set_floor(self, floor: int) -> None: ...
@@ -76,7 +78,7 @@ class Decoder:
             body=pus.TM_BODY,
             data=packet,
         )
-        self._watch_clock(unit, report)
+        self._watch_clock(unit, report, now)
         try:
             decoded = pus.decode(report, self._dictionary, self._structures(unit.number))
         except pus.PacketError as error:
@@ -116,9 +118,7 @@ class Decoder:
             unit.set_floor(int(floor))
         self._watch_dictionary(unit, values.get("dictionary_hash"), now)
         self._tell(
-            Telemetry(
-                time=at, unit=unit.number, received=now, structure=decoded.name, values=values, alarms=alarms
-            )
+            Telemetry(time=at, unit=unit.number, received=now, structure=decoded.name, values=values, alarms=alarms)
         )
 
     def _event(self, unit: Unit, event: pus.EventReport, row: int, at: float, now: float) -> None:
@@ -146,13 +146,12 @@ class Decoder:
             )
         )
 
-    def _watch_clock(self, unit: Unit, report: pus.Report) -> None:
-        """An event "started" of an unset clock asks for the time; so does the first report ever heard."""
+    def _watch_clock(self, unit: Unit, report: pus.Report, now: float) -> None:
+        """An unset clock is to be set, and asked for again only after a while."""
         if report.synchronised:
             unit.clock_unset = False
-            unit.asked_clock = False
-        elif not unit.asked_clock or (report.service == pus.EVENTS and report.body[:1] == b"\1"):
-            unit.clock_unset = unit.asked_clock = True
+        elif now - unit.clock_asked >= CLOCK_RETRY:
+            unit.clock_unset, unit.clock_asked = True, now
 
     def _watch_dictionary(self, unit: Unit, found: Any, now: float) -> None:
         """A unit built with another dictionary is said plainly, once per version."""

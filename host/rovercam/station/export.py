@@ -48,7 +48,9 @@ def _telemetry(archive: Archive, path: Path, unit: int, start: float, end: float
         for name in archive.parameter_names(unit):
             series = archive.history(unit, name, start, end)
             for t, v in zip(series.times.tolist(), series.values.tolist(), strict=True):
-                writer.writerow((f"{t:.6f}", datetime.fromtimestamp(t, UTC).isoformat(), name, v, series.engineering_unit))
+                writer.writerow(
+                    (f"{t:.6f}", datetime.fromtimestamp(t, UTC).isoformat(), name, v, series.engineering_unit)
+                )
             rows += len(series)
     return rows
 

@@ -106,7 +106,7 @@ class UnitLink:
         self.key_missed = False
         self.correlation = Correlation()
         self.clock_unset = False
-        self.asked_clock = False
+        self.clock_asked = -1e9
         self.insecure = False
         self.strange_dictionary: int | None = None
         self.bad_packets = 0
@@ -117,6 +117,7 @@ class UnitLink:
         self._recent: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
         self._sequence: int | None = None
         self._pdu_count = -1
+        self._word: int | None = None
 
     # ------------------------------------------------------------------------------------------------------- downlink
     def is_duplicate(self, frame: Frame, port: str, now: float) -> bool:
@@ -142,10 +143,12 @@ class UnitLink:
 
     # --------------------------------------------------------------------------------------------------------- uplink
     def open_uplink(self, scid: int, key: bytes | None, archive: Archive) -> None:
-        """key None: the insecure bench mode. Anti-replay numbers are kept in the archive, ahead of their use."""
+        """Begins with the control word heard last. key None: the insecure bench mode. Anti-replay numbers are kept in the archive, ahead of their use."""
         name = f"uplink-sequence-{self.number}"
         sequence = tc.Sequence(int(archive.get_meta(name, 0)), lambda bound: archive.set_meta(name, bound))
         self.uplink = uplink.Uplink(scid, key, sequence, insecure=key is None)
+        if self._word is not None:
+            self.uplink.clcw(self._word, self.heard)
 
     def set_floor(self, floor: int) -> None:
         """Telemetry tells the unit's anti-replay floor: only higher numbers are taken (another station, a lost archive)."""
@@ -176,6 +179,7 @@ class UnitLink:
         return self.uplink is not None and self.uplink.queued < PDUS_WAITING
 
     def on_clcw(self, word: int, now: float) -> list[UplinkEvent]:
+        self._word = word
         if self.uplink is None:
             return []
         self.uplink.clcw(word, now)
@@ -212,6 +216,10 @@ class UnitLink:
         if up.last_clcw is not None:
             word = up.last_clcw
             flags = [n for n in ("lockout", "wait", "retransmit") if getattr(word, n)]
-            names = {uplink.STATUS_REPLAY: "replayed", uplink.STATUS_MAC: "unauthenticated", uplink.STATUS_INSECURE: "insecure"}
+            names = {
+                uplink.STATUS_REPLAY: "replayed",
+                uplink.STATUS_MAC: "unauthenticated",
+                uplink.STATUS_INSECURE: "insecure",
+            }
             state["unit"] = " ".join(flags + [n for bit, n in names.items() if word.status & bit]) or "ready"
         return state

@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from rovercam.archive import Archive
 from rovercam.station.products import ENTRY
 
+REFINED, EXACT = 3, 4
+SLOT = 200
+"""Bytes of one slot of a layer."""
+
 
 class NoPicture(ValueError):
     """Nothing of the picture can be shown yet, or the product is none; the message says which."""
@@ -20,8 +24,8 @@ class NoPicture(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """pixels: (height, width) or (height, width, 3), uint8 or uint16. confidence: (height, width) uint8, 0 nothing
-    known, 255 exact."""
+    """pixels: (height, width) or (height, width, 3), uint8 or uint16. confidence: (height, width) uint8, what a pixel is
+    worth: 0 nothing, 1 thumbnail, 2 base quality, 3 refined, 4 exact (rovercam.protocol.imaging.progressive)."""
 
     pixels: NDArray[Any]
     confidence: NDArray[np.uint8]
@@ -72,7 +76,7 @@ def _raw(archive: Archive, layer: Mapping[str, Any], fields: Mapping[str, Any], 
     for offset, piece in archive.pieces(layer["transfer"]):
         end = min(size, offset + len(piece))
         data[offset:end] = piece[: end - offset]
-        known[offset:end] = 255
+        known[offset:end] = EXACT
     pixels = np.frombuffer(bytes(data), depth).reshape(shape).astype(depth.newbyteorder("="))
     known = known.reshape(shape[0], shape[1], -1).min(axis=2)
     return Rendered(pixels=pixels, confidence=known, complete=complete, fields=fields)
@@ -90,12 +94,19 @@ def _jpeg(archive: Archive, layer: Mapping[str, Any], fields: Mapping[str, Any],
         raise NoPicture(f"too little of the JPEG has come: {error}") from error
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = old
-    confidence = np.full(pixels.shape[:2], 255 if complete else 128, np.uint8)
+    confidence = np.full(pixels.shape[:2], EXACT if complete else REFINED, np.uint8)
     return Rendered(pixels=pixels, confidence=confidence, complete=complete, fields=fields)
 
 
 def _segments(
     archive: Archive, product: int, layers: Mapping[int, Any], fields: Mapping[str, Any], complete: bool
 ) -> Rendered:
-    """Slots of the progressive codec."""
-    raise NoPicture(f"codec {fields['codec']} is not decoded by this version")
+    """Slots of the progressive codec: any of them, of any layer."""
+    from rovercam.protocol.imaging import Progressive
+
+    planes = 3 if fields["format"] == "color" else 1
+    picture = Progressive(fields["width"], fields["height"], fields["depth"], planes=planes)
+    for layer, slot in archive.slots(product, SLOT):
+        if layer in layers:
+            picture.add(layer, slot)
+    return Rendered(pixels=picture.picture(), confidence=picture.confidence(), complete=complete, fields=fields)

@@ -56,14 +56,25 @@ class Products:
             known = self._archive.db.execute(
                 "SELECT product FROM layer WHERE transfer = ? ORDER BY product DESC LIMIT 1", (transfer,)
             ).fetchone()
-            if known:
-                row = int(known[0])
-            else:
-                old = self._archive.find_product(unit, number)
-                row = self._archive.product(unit, number, now, new=old is None or old["state"] == "down")
-                self._archive.add_layer(row, layer, transfer)
+            row = int(known[0]) if known else self._place(unit, number, layer, transfer, now)
             self._rows[transfer] = (row, layer)
         return self._rows[transfer]
+
+    def _place(self, unit: int, number: int, layer: int, transfer: int, now: float) -> int:
+        """A new transfer: an entry begins another product unless one waits for its entry; layers follow the last entry."""
+        newest = self._archive.find_product(unit, number)
+        row = None
+        if layer != ENTRY:
+            found = self._archive.db.execute(
+                "SELECT product FROM layer JOIN product ON product.id = layer.product WHERE unit = ? AND number = ?"
+                " AND layer = ? ORDER BY transfer DESC LIMIT 1",
+                (unit, number, ENTRY),
+            ).fetchone()
+            row = int(found[0]) if found else None
+        if row is None:
+            row = self._archive.product(unit, number, now, new=newest is None or bool(newest["fields"]))
+        self._archive.add_layer(row, layer, transfer)
+        return row
 
     def entry_arrived(self, unit: int, transfer: int, data: bytes, now: float) -> str | None:
         """A whole catalogue entry; returns what is wrong with it, if anything."""
@@ -72,7 +83,7 @@ class Products:
         except DictionaryError as error:
             return f"catalogue entry: {error}"
         row, _ = self._rows[transfer]
-        row = self._settle(unit, row, transfer, fields, now)
+        row = self._settle(unit, row, transfer, fields)
         self._archive.update_product(
             row,
             now,
@@ -85,20 +96,17 @@ class Products:
         )
         return None
 
-    def _settle(self, unit: int, row: int, transfer: int, fields: dict[str, Any], now: float) -> int:
-        """Find the product that these fields describe; move this transfer and those after it there."""
+    def _settle(self, unit: int, row: int, transfer: int, fields: dict[str, Any]) -> int:
+        """The product that these fields describe: one that is here already takes this transfer and those after it."""
         identity = tuple(fields[k] for k in IDENTITY)
-        same = row
-        for product in reversed(self._archive.products(unit=unit)):
-            if product["number"] != fields["product"]:
-                continue
-            stored = product["fields"]
-            if stored and tuple(stored.get(k) for k in IDENTITY) == identity:
-                same = product["id"]
-                break
-            if product["id"] == row and stored:
-                same = self._archive.product(unit, fields["product"], now, new=True)
-                break
+        same = next(
+            (
+                p["id"]
+                for p in reversed(self._archive.products(unit=unit))
+                if p["number"] == fields["product"] and tuple(p["fields"].get(k) for k in IDENTITY) == identity
+            ),
+            row,
+        )
         if same != row:
             db = self._archive.db
             db.execute(

@@ -93,7 +93,9 @@ class Runner:
     async def _read(self, url: str, line: ByteStream) -> None:
         station = self.station
         try:
-            async for data in keep_open(line, on_state=lambda s, t: self._port_state(url, s, t), forever=not self.strict):
+            async for data in keep_open(
+                line, on_state=lambda s, t: self._port_state(url, s, t), forever=not self.strict
+            ):
                 if not data:
                     continue
                 self._guarded(lambda data=data: station.receive(url, data, self.clock()))  # type: ignore[misc]

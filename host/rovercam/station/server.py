@@ -30,9 +30,7 @@ LIMIT = 16 << 20
 BACKLOG = 4 << 20
 """Bytes a client may lag behind before it is dropped."""
 UNIX_PATH_LIMIT = 100
-ERRORS: dict[str, type[Exception]] = {
-    e.__name__: e for e in (StationError, UnknownName, ValueRefused, DictionaryError)
-}
+ERRORS: dict[str, type[Exception]] = {e.__name__: e for e in (StationError, UnknownName, ValueRefused, DictionaryError)}
 
 
 def overview(station: Station, unit: int) -> dict[str, Any]:
@@ -135,7 +133,9 @@ class Server:
     def _call_link(self, unit: int) -> dict[str, Any]:
         return overview(self._station, unit)
 
-    def _call_command(self, unit: int, name: str, arguments: dict[str, Any], sender: str, **more: Any) -> dict[str, Any]:
+    def _call_command(
+        self, unit: int, name: str, arguments: dict[str, Any], sender: str, **more: Any
+    ) -> dict[str, Any]:
         found = self._station.command(unit, name, arguments, self._runner.clock(), sender=sender, **more)
         self._runner.kick()
         return found.as_json()

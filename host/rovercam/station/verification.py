@@ -104,4 +104,3 @@ class Commands:
         self._archive.add_stage(command.id, stage.time, stage.stage, stage.success, stage.code, stage.text)
         self._archive.set_command_state(command.id, command.state, now if command.state in ORDER[5:] else None)
         return command.snapshot(now)
-

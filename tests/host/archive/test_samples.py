@@ -25,9 +25,7 @@ from rovercam.protocol import pus
 
 DICTIONARY = load()
 HEALTH = DICTIONARY.structures[1]
-FORMAT = struct.Struct(
-    ">" + "".join(BASE_TYPES[base_type(p.type, DICTIONARY.enums) or ""] for p in HEALTH.parameters)
-)
+FORMAT = struct.Struct(">" + "".join(BASE_TYPES[base_type(p.type, DICTIONARY.enums) or ""] for p in HEALTH.parameters))
 UPTIME = [p.name for p in HEALTH.parameters].index("uptime")
 
 
@@ -139,7 +137,9 @@ def test_bad_strategy_is_refused(tmp_path: Path) -> None:
 def test_parameter_reports_and_ground_samples(tmp_path: Path) -> None:
     """Service 20.2 and the station's own samples are series like any other."""
     with Archive(tmp_path / "a.db") as archive:
-        body = struct.pack(">HHHh", DICTIONARY.parameters["ground_silence"].id, 77, DICTIONARY.parameters["chip_temperature"].id, -150)
+        body = struct.pack(
+            ">HHHh", DICTIONARY.parameters["ground_silence"].id, 77, DICTIONARY.parameters["chip_temperature"].id, -150
+        )
         data = pus.build_report(DICTIONARY.apid(1), 0, 20, 2, body, time=50.0)
         archive.add_packet(
             frame=None, time=50.0, received=50.0, unit=1, apid=0x110, sequence=0, source=source_of(1, 20, 2),
@@ -161,7 +161,15 @@ def test_a_structure_made_in_flight(tmp_path: Path) -> None:
         def packet(at: float, body: bytes) -> None:
             data = pus.build_report(DICTIONARY.apid(1), 0, 3, 25, b"\7" + body, time=at)
             archive.add_packet(
-                frame=None, time=at, received=at, unit=1, apid=0x110, sequence=0, source=source, body=pus.TM_BODY, data=data
+                frame=None,
+                time=at,
+                received=at,
+                unit=1,
+                apid=0x110,
+                sequence=0,
+                source=source,
+                body=pus.TM_BODY,
+                data=data,
             )
 
         archive.set_structure(1, 7, 100.0, ["uptime"])
@@ -240,9 +248,13 @@ def test_a_full_disk_is_said_and_changes_nothing(tmp_path: Path) -> None:
         put(archive, 1.0, 1)
         archive.commit()
         archive.db.execute(f"PRAGMA max_page_count={archive.db.execute('PRAGMA page_count').fetchone()[0] + 1}")
-        with pytest.raises(ArchiveFull, match="free some space"):
+
+        def fill() -> None:
             for i in range(3000):
                 put(archive, 2.0 + i, 2)
+
+        with pytest.raises(ArchiveFull, match="free some space"):
+            fill()
         archive.rollback()
         archive.db.execute("PRAGMA max_page_count=1000000")
         assert archive.history(1, "uptime").values.tolist() == [1]

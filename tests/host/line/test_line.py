@@ -155,7 +155,11 @@ def test_busy_port_names_the_holder() -> None:
     ours, theirs = pty.openpty()
     name = os.ttyname(theirs)
     holder = subprocess.Popen(
-        [sys.executable, "-c", f"import serial,time;p=serial.Serial({name!r},exclusive=True);print(1,flush=True);time.sleep(30)"],
+        [
+            sys.executable,
+            "-c",
+            f"import serial,time;p=serial.Serial({name!r},exclusive=True);print(1,flush=True);time.sleep(30)",
+        ],
         stdout=subprocess.PIPE,
     )
     try:
@@ -207,11 +211,15 @@ def test_replay_paces_and_ends(tmp_path: Path) -> None:
         line = Replay(tmp_path / "r.rec", speed=speed)
         await line.open()
         began = asyncio.get_running_loop().time()
-        data = b""
-        with pytest.raises(LineLost, match="end of the recording"):
+        data = bytearray()
+
+        async def drain() -> None:
             while True:
-                data += await line.read()
-        return data, asyncio.get_running_loop().time() - began
+                data.extend(await line.read())
+
+        with pytest.raises(LineLost, match="end of the recording"):
+            await drain()
+        return bytes(data), asyncio.get_running_loop().time() - began
 
     data, seconds = asyncio.run(run(20))
     assert data == b"\0\1\2\3"

@@ -1,0 +1,387 @@
+"""The station against the firmware's link in MicroPython: commands, telemetry, events, files, pictures, restarts."""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rovercam.archive import Archive, ArchiveFull, check
+from rovercam.dictionary import UnknownName, ValueRefused
+from rovercam.keys import KeyStore
+from rovercam.station.core import Station, StationError
+from rovercam.station.pictures import NoPicture, render
+from rovercam.station.updates import (
+    CommandChanged,
+    EventReceived,
+    Notice,
+    PictureChanged,
+    Telemetry,
+    TransferChanged,
+    UnitHeard,
+    Update,
+    from_json,
+)
+from rovercam_hil.micropython.station_unit import DICTIONARY, KEY, Unit
+from rovercam_hil.micropython.worker import Worker
+
+START = 1_800_000_000.0
+PORT = "test"
+
+
+class Bench:
+    """Station and unit on one clock, a perfect line unless `lose` says otherwise."""
+
+    def __init__(self, worker: Worker, folder: Path):
+        self.folder = folder
+        (folder / "t").mkdir()
+        self.now = START
+        self.unit = Unit(worker, folder / "t")
+        self.keys = KeyStore(folder / "keys")
+        self.keys.put(1, KEY)
+        self.updates: list[Update] = []
+        self.most = 8
+        """Frames in a step."""
+        self.lose: Callable[[], bool] = lambda: False
+        self.open()
+
+    def open(self, **more: bool) -> None:
+        """A station, as after a start of its process."""
+        self.archive = Archive(self.folder / "archive.db")
+        self.station = Station(self.archive, self.keys, now=self.now, **more)
+        self.station.subscribe(self.updates.append)
+        self.station.attach(PORT, self.now)
+
+    def kill(self) -> None:
+        """The process ends with nothing committed since the last acknowledgement."""
+        self.archive.db.rollback()
+        self.archive.db.close()
+
+    def step(self, seconds: float = 0.1, idle: bool = True) -> None:
+        self.now += seconds
+        self.unit.tick(int(seconds * 1000))
+        data = self.unit.frames(idle, self.most)
+        if data and not self.lose():
+            self.station.receive(PORT, data, self.now)
+        self.station.poll(self.now)
+        up = self.station.transmit(PORT, self.now)
+        if not self.lose():
+            self.unit.feed(up, self.now)
+
+    def run(self, seconds: float = 1.0) -> None:
+        for _ in range(round(seconds / 0.1)):
+            self.step()
+
+    def told(self, kind: type) -> list:  # type: ignore[type-arg]
+        return [u for u in self.updates if isinstance(u, kind)]
+
+
+@pytest.fixture
+def bench(worker: Worker, tmp_path: Path) -> Bench:
+    return Bench(worker, tmp_path)
+
+
+def test_a_command_goes_through_all_stages(bench: Bench) -> None:
+    bench.step()
+    sent = bench.station.command(1, "ping", now=bench.now, sender="tester")
+    assert sent.state == "queued"
+    bench.run()
+    last = bench.told(CommandChanged)[-1]
+    assert last.state == "done"
+    assert [s.stage for s in last.stages] == ["sent", "received", "acceptance", "start", "completion"]
+    assert len(bench.unit.commands) == 1
+    (row,) = bench.archive.commands()
+    assert (row["name"], row["sender"], row["state"]) == ("ping", "tester", "done")
+    assert [s["stage"] for s in row["stages"]] == [s.stage for s in last.stages]
+
+
+def test_a_command_given_before_the_unit_is_heard_waits(bench: Bench) -> None:
+    bench.station.command(1, "ping", now=bench.now)
+    assert bench.station.transmit(PORT, bench.now) == b""
+    bench.run()
+    assert bench.told(CommandChanged)[-1].state == "done"
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason", "stages"),
+    [
+        ((2, 3, 0), "out_of_range (argument profile = 3)", ["acceptance"]),
+        ((4, 5, 0), "busy", ["acceptance", "start"]),
+        ((8, 12, 7), "camera_failed (7)", ["acceptance", "completion"]),
+    ],
+)
+def test_failure_codes_are_named(bench: Bench, failure: tuple[int, int, int], reason: str, stages: list[str]) -> None:
+    bench.unit.failure = failure
+    bench.station.command(1, "set_profile", {"profile": 3}, bench.now)
+    bench.run()
+    last = bench.told(CommandChanged)[-1]
+    assert last.state == "failed"
+    assert last.reason == reason
+    assert [s.stage for s in last.stages][2:] == stages
+
+
+def test_bad_commands_are_refused_on_the_ground(bench: Bench) -> None:
+    with pytest.raises(UnknownName, match="did you mean capture"):
+        bench.station.command(1, "captur", now=bench.now)
+    with pytest.raises(ValueRefused, match="0 to 15"):
+        bench.station.command(1, "set_profile", {"profile": 16}, bench.now)
+    with pytest.raises(ValueRefused, match="mast"):
+        bench.station.command(1, "capture", {"camera": "telescope"}, bench.now)
+    with pytest.raises(StationError, match="keys import 2"):
+        bench.station.command(2, "ping", now=bench.now)
+    bench.run()
+    assert bench.unit.commands == []
+    assert bench.archive.commands() == []
+
+
+def test_telemetry_with_limits(bench: Bench) -> None:
+    bench.unit.housekeeping(1, START, uptime=17, heap_free=15000)
+    bench.step()
+    (told,) = bench.told(Telemetry)
+    assert told.values["uptime"] == 17
+    assert told.alarms["heap_free"] == "red"
+    bench.station.commit(bench.now)
+    assert bench.archive.latest_values(1)["uptime"] == (START, 17.0)
+    assert from_json(told.as_json()) == told
+
+
+def test_events_with_severity(bench: Bench) -> None:
+    bench.unit.report(5, 3, b"\3" + bytes([0, 4]), START)
+    bench.step()
+    told = bench.told(EventReceived)[-1]
+    assert (told.name, told.severity, told.text) == ("camera_failed", "medium", "Camera mast failed, error 4")
+    assert bench.archive.events(severities=["medium"])[0]["text"] == told.text
+
+
+def test_another_dictionary_is_said_plainly_once(bench: Bench) -> None:
+    for i in range(3):
+        bench.unit.housekeeping(1, START + i, dictionary_hash=0x12345678)
+        bench.step()
+    notices = [n.text for n in bench.told(Notice)]
+    assert len(notices) == 1
+    assert "12345678" in notices[0]
+    assert f"{DICTIONARY.hash:08x}" in notices[0]
+    assert "flash the unit" in notices[0]
+
+
+def test_packets_that_make_no_sense_are_kept_and_counted(bench: Bench) -> None:
+    bench.unit.report(3, 25, b"\1short", START)
+    bench.unit.report(99, 1, b"", START)
+    bench.unit.report(5, 1, b"\xfe??", START)
+    bench.step()
+    assert bench.told(EventReceived)[-1].name == "event_254"
+    bench.station.commit(bench.now)
+    assert len(bench.archive.packets()) == 3
+
+
+def test_an_unset_clock_is_set_once_and_its_times_are_placed(bench: Bench) -> None:
+    bench.kill()
+    bench.open(set_clocks=True)
+    for i in range(4):
+        bench.unit.housekeeping(1, 100.0 + i / 10, synchronised=False, uptime=i)
+        bench.step()
+    bench.run(0.5)
+    assert {(u.id, u.name) for u in bench.told(CommandChanged) if u.state == "done"} == {(1, "set_time")}
+    (packet,) = bench.unit.commands
+    assert struct.unpack_from(">I", packet, 11)[0] == int(START)
+    bench.station.commit(bench.now)
+    times = bench.archive.history(1, "uptime").times
+    assert np.diff(times) == pytest.approx(0.1, abs=1e-4)
+    assert times[0] == pytest.approx(START + 0.1, abs=0.01)
+
+
+def test_a_unit_with_a_higher_floor_is_reached(bench: Bench, worker: Worker) -> None:
+    """Another station, or a lost archive: telemetry and the control word tell, no person has to."""
+    worker.run("up.security.floor = 5000")
+    bench.unit.housekeeping(3, START, uplink_floor=5000)
+    bench.step()
+    bench.station.command(1, "ping", now=bench.now)
+    bench.unit.housekeeping(3, START, uplink_floor=5000)
+    bench.run(20)
+    assert bench.told(CommandChanged)[-1].state == "done"
+
+
+def test_numbers_of_authentication_never_come_twice(bench: Bench, worker: Worker) -> None:
+    """A killed station goes on with higher ones, so its first command is taken."""
+    for _ in range(4):
+        bench.step()
+        bench.station.command(1, "ping", now=bench.now)
+        bench.run(0.5)
+        bench.kill()
+        bench.open()
+    assert len(bench.unit.commands) == 4
+    assert worker.eval("up.replayed") == 0
+
+
+def test_a_file_comes_down_and_goes_up(bench: Bench) -> None:
+    data = random.Random(1).randbytes(9000)
+    (bench.folder / "t" / "down.bin").write_bytes(data)
+    bench.unit.worker.call("put", str(bench.folder / "t" / "down.bin"), 3)
+    bench.run(5)
+    down = [t for t in bench.told(TransferChanged) if t.direction == "down"][-1]
+    assert (down.status, down.received, down.size) == ("finished", 9000, 9000)
+    assert bench.archive.content(down.transfer) == data
+
+    up = random.Random(2).randbytes(7000)
+    bench.station.put(1, up, str(bench.folder / "t" / "up.bin"), bench.now)
+    bench.run(15)
+    assert [t for t in bench.told(TransferChanged) if t.direction == "up"][-1].status == "finished"
+    assert (bench.folder / "t" / "up.bin").read_bytes() == up
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_killed_station_goes_on_with_the_file(bench: Bench, seed: int) -> None:
+    """Frames lost at random, the process killed six times in between: every byte once, nothing asked for in vain."""
+    noise = random.Random(seed)
+    data = noise.randbytes(30000)
+    (bench.folder / "t" / "f").write_bytes(data)
+    bench.unit.worker.call("put", str(bench.folder / "t" / "f"), 3)
+    bench.lose = lambda: noise.random() < 0.1
+    for _ in range(6):
+        for _ in range(noise.randrange(3, 12)):
+            bench.step()
+        bench.kill()
+        bench.open()
+    for _ in range(600):
+        bench.step()
+        if any(t.status == "finished" for t in bench.told(TransferChanged)):
+            break
+    finished = [t for t in bench.told(TransferChanged) if t.status == "finished"]
+    assert finished, f"seed {seed}"
+    assert bench.archive.content(finished[-1].transfer) == data
+    bench.station.commit(bench.now)
+    assert check(bench.archive).problems == []
+
+
+def entry(number: int, width: int, height: int, seconds: int = 1000) -> bytes:
+    return struct.pack(
+        ">BHBBBBBBBBBHHHHBIHBIIHH", 1, number, 0, 1, 0, 5, 1, 0, 0, 0, 8, width, height, 0, 0, 1, seconds, 0, 1,
+        width * height, 0, 0, 1,
+    )  # fmt: skip
+
+
+def send_product(bench: Bench, number: int, pixels: np.ndarray, seconds: int = 1000) -> None:  # type: ignore[type-arg]
+    """As the firmware does: the catalogue entry, then the layers (names as on its flash)."""
+    height, width = pixels.shape
+    for name, data in (
+        (f"/p/{number:04d}.m", entry(number, width, height, seconds)),
+        (f"/p/{number:04d}.0", pixels.tobytes()),
+    ):
+        (bench.folder / "part").write_bytes(data)
+        bench.unit.worker.eval(f"files.put({str(bench.folder / 'part')!r}, {name!r}, 3, 2, 0, 0)")
+        bench.run(6)
+
+
+def test_a_picture_is_put_together(bench: Bench) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (60, 80), np.uint8)
+    bench.most = 2
+    send_product(bench, 7, pixels)
+    told = bench.told(PictureChanged)
+    assert told[-1].state == "down"
+    assert any(0 < t.received < 4800 for t in told), "it is told while it grows"
+    picture = render(bench.archive, told[-1].product)
+    assert picture.complete
+    assert np.array_equal(picture.pixels, pixels)
+    assert picture.fields["codec"] == "raw"
+    assert (picture.confidence == 4).all()
+
+
+def test_a_product_number_that_comes_again_is_another_picture(bench: Bench) -> None:
+    """A unit whose flash was erased numbers from 1 again; the same product sent again is not another one."""
+    first, second = (np.random.default_rng(s).integers(0, 256, (16, 16), np.uint8) for s in (1, 2))
+    send_product(bench, 1, first, seconds=1000)
+    send_product(bench, 1, second, seconds=2000)
+    send_product(bench, 1, second, seconds=2000)
+    products = bench.archive.products(kind="picture")
+    pictures = [render(bench.archive, p["id"]).pixels for p in products]
+    assert len(pictures) == 2
+    assert np.array_equal(pictures[0], first)
+    assert np.array_equal(pictures[1], second)
+
+
+def test_a_picture_without_its_entry_is_said_to_be_so(bench: Bench) -> None:
+    row = bench.archive.product(1, 3, bench.now)
+    with pytest.raises(NoPicture, match="catalogue entry"):
+        render(bench.archive, row)
+
+
+def test_two_ports_hearing_one_unit_give_one_of_everything(bench: Bench) -> None:
+    bench.station.attach("other", bench.now)
+    bench.unit.housekeeping(1, START, uptime=1)
+    data = bench.unit.frames(True)
+    bench.station.receive(PORT, data, bench.now)
+    bench.station.receive("other", data, bench.now + 0.1)
+    bench.station.detach("other", bench.now + 1)
+    bench.station.commit(bench.now)
+    assert len(bench.archive.packets()) == 1
+    assert bench.station.link(1).duplicates >= 1
+    assert [u.port for u in bench.told(UnitHeard)] == [PORT]
+
+
+def test_a_full_disk_acknowledges_nothing_and_recovers(bench: Bench) -> None:
+    """What could not be stored is asked for again when there is room."""
+    data = random.Random(3).randbytes(60000)
+    (bench.folder / "t" / "f").write_bytes(data)
+    bench.unit.worker.call("put", str(bench.folder / "t" / "f"), 3)
+    for _ in range(3):
+        bench.step()
+    bench.station.commit(bench.now)
+    (pages,) = bench.archive.db.execute("PRAGMA page_count").fetchone()
+    bench.archive.db.execute(f"PRAGMA max_page_count={pages + 2}")
+    failures = 0
+    for _ in range(40):
+        try:
+            bench.step()
+        except ArchiveFull:
+            failures += 1
+    assert failures
+    bench.archive.db.execute("PRAGMA max_page_count=1000000")
+    for _ in range(600):
+        bench.step()
+        if any(t.status == "finished" for t in bench.told(TransferChanged)):
+            break
+    (transfer,) = bench.archive.transfers(status="finished")
+    assert bench.archive.content(transfer["id"]) == data
+
+
+def test_every_byte_is_accounted_for(bench: Bench) -> None:
+    noise = random.Random(5)
+    for i in range(30):
+        bench.unit.housekeeping(1, START + i, uptime=i)
+        junk = noise.randbytes(noise.randrange(40)) if i % 5 == 0 else b""
+        bench.station.receive(PORT, junk + bench.unit.frames(True), bench.now + i)
+    counters = bench.station._ports[PORT].receiver.counters
+    held = bench.station._ports[PORT].receiver.held
+    assert counters.received == counters.framed + counters.discarded_total + held
+    assert counters.discarded_total > 0
+    bench.station.commit(bench.now + 31)
+    assert len(bench.archive.history(1, "uptime")) >= 25
+
+
+def test_a_subscriber_can_leave(bench: Bench) -> None:
+    heard: list[Update] = []
+    end = bench.station.subscribe(heard.append)
+    bench.step()
+    assert heard
+    end()
+    count = len(heard)
+    bench.unit.housekeeping(1, START)
+    bench.step()
+    assert len(heard) == count
+
+
+def test_deadline_lets_a_caller_sleep(bench: Bench) -> None:
+    """Calling only when data come or the deadline says so is enough for a command to be done."""
+    bench.step()
+    bench.station.command(1, "ping", now=bench.now)
+    for _ in range(20):
+        due = bench.station.deadline()
+        bench.now = bench.now + 0.5 if due is None else max(bench.now, min(due, bench.now + 0.5))
+        bench.station.poll(bench.now)
+        bench.unit.feed(bench.station.transmit(PORT, bench.now), bench.now)
+        if data := bench.unit.frames(True, 2):
+            bench.station.receive(PORT, data, bench.now)
+    assert bench.told(CommandChanged)[-1].state == "done"
