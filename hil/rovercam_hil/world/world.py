@@ -27,6 +27,9 @@ RAILS_AZIMUTH = 180.0
 _STILL = 90.0  # s: light is taken as unchanged this long (the Sun moves 0.37 degrees)
 
 
+_COMFORTABLE = 0.035  # s × gain: the automatic exposure of a view around noon
+
+
 @dataclass(frozen=True)
 class Pose:
     """Place on the ground: metres east and north; heading degrees counter-clockwise from east; attitude in degrees."""
@@ -126,7 +129,8 @@ class Camera:
         self.fine = True
         self.seed = seed
         self._kept: tuple[tuple, Frame] | None = None
-        self._taken = 0
+        self.epoch = 0.0
+        """POSIX time at board time 0, for `picture` and `light`."""
 
     def pose(self) -> np.ndarray:
         """4 × 4 from the camera's frame (x line of sight, y left, z up) to the world."""
@@ -160,9 +164,21 @@ class Camera:
         auto_exposure, auto_gain = self.sensor.auto(light)
         exposure = auto_exposure if self.exposure is None else self.exposure
         gain = auto_gain if self.gain is None else self.gain
-        self._taken += 1
         rng = np.random.default_rng([self.world.seed, self.seed, int(t * 1000) & 0xFFFFFFFF])
         return self.sensor.develop(self.sensor.expose(light, exposure, gain, rng, self.temperature))
+
+
+    # -- the camera device models' protocol (rovercam_hil.devices.scene.Scene) -----------------------------------------
+
+    def picture(self, time: float, width: int, height: int) -> np.ndarray:
+        """The well-exposed picture at board time `time`; the device model applies its own manual exposure to it."""
+        self.size = (width, height)
+        return self.image(self.epoch + time)
+
+    def light(self, time: float) -> float:
+        """How bright the view is, relative to what suits the device's nominal exposure: about 1 by day, 0.001 at dusk."""
+        exposure, gain = self.sensor.auto(self.frame(self.epoch + time).radiance)
+        return _COMFORTABLE / (exposure * gain)
 
 
 class MastCamera(Camera):

@@ -127,6 +127,20 @@ def test_a_picture_shows_platform_ground_and_sky_and_is_kept_while_nothing_moves
     assert (again.image(AFTERNOON) == picture).all()
 
 
+def test_cameras_serve_the_device_models_scene_protocol(world: World) -> None:
+    from rovercam_hil.devices.scene import Scene
+
+    world.set_rover(world.on_ground(0.0, -8.0, 90.0), rover_body.Joints())
+    camera = HazardCamera(world)
+    assert isinstance(camera, Scene)
+    camera.epoch = AFTERNOON
+    assert camera.picture(1.0, 96, 64).shape == (64, 96, 3)
+    day = camera.light(1.0)
+    assert 0.3 < day < 3.0
+    camera.epoch = ZHURONG.time_of(18, 19.3)
+    assert camera.light(1.0) < 0.1 * day
+
+
 def test_the_mast_pair_sees_parallax(world: World) -> None:
     world.set_rover(world.on_ground(0.0, -8.0, 90.0), rover_body.Joints(tilt=-6.0))
     left, right = (MastCamera(world, left=side, size=SMALL).frame(AFTERNOON) for side in (True, False))
@@ -156,7 +170,7 @@ def test_roll_off_over_the_rails_leaves_tracks_on_the_ground_only() -> None:
     assert abs(rover.x) < 0.2
     assert abs(rover.pose.z - world.terrain.at(rover.x, rover.y)) < 0.1
     assert not rover.toppled
-    deep, _, x0, y0 = world.tracks.window(rover_body.TRACK / 2, -6.0, 0.1)
+    deep, _, _, _ = world.tracks.window(rover_body.TRACK / 2, -6.0, 0.1)
     assert deep.max() > 5
     deck, _, _, _ = world.tracks.window(rover_body.TRACK / 2, -2.0, 0.3)
     assert deck.max() == 0

@@ -1,0 +1,139 @@
+"""Contact plans: when two nodes hear each other, how fast, how far, how well. Exact arithmetic on virtual time.
+
+Times are POSIX seconds, rates bits per second, delays seconds of light time. A plan is checked before anything starts.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+
+from rovercam.marstime import SOL, Site, light_time
+
+
+class PlanError(ValueError):
+    """An impossible contact plan; the message names the contact and says what is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """One pass: `source` is heard by `target` from `start` to `end`."""
+
+    source: str
+    target: str
+    start: float
+    end: float
+    rate: float
+    """Bits per second offered to the relay's payload."""
+    delay: float = 0.0
+    """One-way light time in seconds, constant over the pass."""
+    loss: float = 0.0
+    """Probability that a block is lost."""
+    two_way: bool = True
+    """False: the target hears but cannot answer (in the blind), so nothing is confirmed."""
+    corrupt: bool = False
+    """Everything received in this pass is damaged."""
+
+    @property
+    def capacity(self) -> int:
+        """Whole bytes the pass can carry."""
+        return math.floor((self.end - self.start) * self.rate / 8 + 1e-9)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A kind of hop: what a pass of it is like. Sources: see `PROFILES`."""
+
+    name: str
+    rate: float
+    duration: float
+    loss: float = 0.0
+    two_way: bool = True
+
+
+PROFILES = {
+    # Short-range radio between the released camera and the rover.
+    "remote": Profile("remote", 1_000_000.0, 3600.0, 0.01),
+    # Tianwen-1 relay: one pass a sol; adaptive from 1 kbit/s. 15 minutes and the mean rate are ours.
+    "uhf": Profile("uhf", 32_000.0, 900.0, 0.005),
+    # Mars Express, 20 November 2021: heard, but deaf to the hail: 10 minutes in the blind at about 4,000 km.
+    "blind": Profile("blind", 8_000.0, 600.0, 0.02, two_way=False),
+    # A generic Electra pass: 8 minutes, 100-250 Mbit, up to 2 Mbit/s.
+    "electra": Profile("electra", 350_000.0, 480.0, 0.002),
+    # Rover to Earth without an orbiter: about 16 bit/s.
+    "direct": Profile("direct", 16.0, 3600.0, 0.01),
+    # Orbiter to Earth.
+    "earth": Profile("earth", 1_000_000.0, 8 * 3600.0, 0.001),
+}
+
+
+class Plan:
+    """Contacts in order of start. Raises PlanError for what cannot be."""
+
+    def __init__(self, contacts: list[Contact], nodes: set[str] | None = None) -> None:
+        for k, c in enumerate(contacts):
+            where = f"contact {k + 1} ({c.source} to {c.target})"
+            if c.source == c.target:
+                raise PlanError(f"{where}: a node cannot be in contact with itself")
+            if nodes is not None and not {c.source, c.target} <= nodes:
+                raise PlanError(f"{where}: unknown node {', '.join(sorted({c.source, c.target} - nodes))}")
+            if not (math.isfinite(c.start) and math.isfinite(c.end)) or c.end <= c.start:
+                raise PlanError(f"{where}: it ends at {c.end} but starts at {c.start}")
+            if not c.rate > 0:
+                raise PlanError(f"{where}: a rate of {c.rate} bit/s carries nothing")
+            if c.delay < 0:
+                raise PlanError(f"{where}: a light time of {c.delay} s is in the past")
+            if not 0 <= c.loss <= 1:
+                raise PlanError(f"{where}: a loss of {c.loss} is not a probability")
+        self.contacts = sorted(contacts, key=lambda c: (c.start, c.source, c.target))
+        last: dict[tuple[str, str], Contact] = {}
+        for c in self.contacts:
+            before = last.get((c.source, c.target))
+            if before is not None and c.start < before.end:
+                raise PlanError(
+                    f"contacts {c.source} to {c.target} overlap: one ends at {before.end}, the next starts at {c.start}"
+                )
+            last[(c.source, c.target)] = c
+        self._starts = [c.start for c in self.contacts]
+
+    def cut(self, source: str, target: str, at: float) -> Plan:
+        """The plan with the contact running at `at` ended there."""
+        out = []
+        for c in self.contacts:
+            if (c.source, c.target) == (source, target) and c.start < at < c.end:
+                c = replace(c, end=at)  # noqa: PLW2901
+            out.append(c)
+        return Plan(out)
+
+    def following(self, t: float) -> list[Contact]:
+        """Contacts that start at `t` or later."""
+        return self.contacts[bisect_right(self._starts, t - 1e-12) :]
+
+
+def daily(source: str, target: str, profile: Profile | str, site: Site, first_sol: int, last_sol: int, lmst: float,
+          *, delay: float = 0.013) -> list[Contact]:  # fmt: skip
+    """One pass per sol centred on a local mean solar time, from `first_sol` to `last_sol`."""
+    p = PROFILES[profile] if isinstance(profile, str) else profile
+    out = []
+    for sol in range(first_sol, last_sol + 1):
+        middle = site.time_of(sol, lmst)
+        out.append(
+            Contact(source=source, target=target, start=middle - p.duration / 2, end=middle + p.duration / 2, rate=p.rate,
+                    delay=delay, loss=p.loss, two_way=p.two_way)
+        )  # fmt: skip
+    return out
+
+
+def to_earth(source: str, first: float, last: float, *, target: str = "earth", every: float = SOL, after: float = 3600.0,
+             profile: Profile | str = "earth") -> list[Contact]:  # fmt: skip
+    """Downlink sessions from an orbiter with the light time of each date."""
+    p = PROFILES[profile] if isinstance(profile, str) else profile
+    out, t = [], first + after
+    while t < last:
+        out.append(
+            Contact(source=source, target=target, start=t, end=t + min(p.duration, every * 0.9), rate=p.rate,
+                    delay=light_time(t), loss=p.loss)
+        )  # fmt: skip
+        t += every
+    return out
