@@ -10,7 +10,8 @@ No oscillation: a change has to promise MARGIN, lighter codes wait DWELL seconds
 
 from __future__ import annotations
 
-from math import exp
+from collections import deque
+from math import exp, sqrt
 
 from .events import Discarded, Event, FrameReceived, Slip
 from .profiles import ROBUST, SLOW, TABLE, Profile
@@ -23,7 +24,9 @@ MEMORY = 250_000  # bytes after which evidence weighs 1/e
 PROBE = 24_000  # bytes of evidence that are worth asking for on an idle line
 _PRIOR = 0.1  # errors, in
 _PRIOR_BYTES = 100.0  # bytes
-_UNREPAIRED = {0: 1.0, 1: 0.2, 2: 0.12, 4: 0.03, 8: 0.02, 16: 0.02}  # share of slips that cost the frame
+_RECENT = 8  # frames in which a sudden change of the line is looked for
+_UNREPAIRED = {0: 1.0, 1: 0.08, 2: 0.02, 4: 0.01, 8: 0.01, 16: 0.01}  # share of frames with one slip that are lost
+_UNREPAIRED_TWO = {0: 1.0, 1: 1.0, 2: 0.3, 4: 0.1, 8: 0.05, 16: 0.05}  # and of those with two
 
 
 def longest_line(baud: int | None) -> int:
@@ -72,6 +75,9 @@ class ProfilePolicy:
         self._asked_at = -1e9
         self._strange = 0
         self._since = 0  # frames since the last change
+        self._recent: deque[tuple[int, int | None]] = deque(
+            maxlen=_RECENT
+        )  # (bytes, corrected or None for a lost frame)
 
     def observe(self, event: Event) -> None:
         """Take one event of the Receiver."""
@@ -81,6 +87,9 @@ class ProfilePolicy:
             self._seen += profile.codeblock_length
             self._errors += event.corrected
             self._since += 1
+            if profile.t:
+                self._recent.append((profile.codeblock_length, event.corrected))
+                self._sudden()
             # The unit is in another profile than was thought (it was reset, or fell back by itself).
             self._strange = self._strange + 1 if profile.t != TABLE[self.current].t else 0
             if self._strange >= 3:
@@ -98,12 +107,30 @@ class ProfilePolicy:
     def _lost(self, profile: Profile) -> None:
         self._fade(profile.line_length)
         self._since += 1
+        self._recent.append((profile.codeblock_length, None))
         expected = tail(self._errors + _PRIOR, self._seen + _PRIOR_BYTES, profile.symbols, profile.t) * profile.depth
-        if profile.t and expected < 0.01:
+        losses = sum(corrected is None for _, corrected in self._recent)
+        if profile.t and expected < 0.01 and losses < 3:
             self._bursts += 1
         else:
             self._seen += profile.codeblock_length
             self._errors += profile.t + 1
+        if 2 * losses >= _RECENT:
+            # Hardly anything comes through any more: how bad it is cannot be seen from here, a few steps up the table show it.
+            self._seen = float(sum(size for size, _ in self._recent))
+            self._errors = 3.0 * losses * (profile.t + 1)
+            self._bursts = self._slips = 0.0
+            self._recent.clear()
+
+    def _sudden(self) -> None:
+        """Many more wrong bytes than the old evidence allows: the line has changed, and the old evidence goes."""
+        good = [(size, corrected) for size, corrected in self._recent if corrected is not None]
+        size = sum(s for s, _ in good)
+        corrected = sum(c for _, c in good)
+        expected = size * self._errors / self._seen if self._seen else 0.0
+        if self._seen > 2 * size and corrected > expected + 4 * sqrt(expected) + 4:
+            self._errors, self._seen = float(corrected), float(size)
+            self._bursts = self._slips = 0.0
 
     def _fade(self, size: int) -> None:
         keep = exp(-size / MEMORY)
@@ -116,12 +143,15 @@ class ProfilePolicy:
         """Expected share of the raw line that files get."""
         a, b = self._errors + _PRIOR, self._seen + _PRIOR_BYTES
         if profile.t == 0:
-            passed = 1.0 - tail(a, b, profile.codeblock_length, 0)  # not to the power of the depth: the rate is the same unknown for all
+            passed = 1.0 - tail(
+                a, b, profile.codeblock_length, 0
+            )  # not to the power of the depth: the rate is the same unknown for all
         else:
             passed = (1.0 - tail(a, b, profile.symbols, profile.t)) ** profile.depth
         length = profile.line_length
         slips = self._slips / b * length
-        passed *= max(0.0, 1.0 - min(1.0, slips * _UNREPAIRED[profile.t] + slips * slips / 2))
+        lost = slips * _UNREPAIRED[profile.t] + slips * slips / 2 * _UNREPAIRED_TWO[profile.t]
+        passed *= max(0.0, 1.0 - lost)
         passed *= exp(-self._bursts / b * length)
         return passed * max(0, length - OVERHEAD - 2 * profile.t * profile.depth) / length
 
@@ -159,4 +189,5 @@ class ProfilePolicy:
         self._asked = None
         self._changed = now
         self._since = 0
+        self._recent.clear()
         self._strange = -1  # one frame of the old profile may still be under way

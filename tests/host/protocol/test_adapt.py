@@ -51,7 +51,7 @@ class Channel:
     ("errors", "t"),
     [(0.0, {0}), (8e-5, {0, 1}), (8e-4, {2, 4}), (2.4e-3, {4}), (8e-3, {8}), (2.4e-2, {16})],
 )
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_settles_on_the_right_code(errors, t, seed):
     channel = Channel(ProfilePolicy(115200), seed, errors=errors)
     channel.run(30)

@@ -59,7 +59,9 @@ def counts(events):
 
 @pytest.mark.parametrize("profile", TABLE, ids=str)
 @pytest.mark.parametrize("piece", [7, 300])
-@pytest.mark.parametrize(("before", "behind"), [(b"", b""), (bytes(range(256)) * 3, b"\x1a\xcf\xfc"), (MARKER, MARKER * 2)])
+@pytest.mark.parametrize(
+    ("before", "behind"), [(b"", b""), (bytes(range(256)) * 3, b"\x1a\xcf\xfc"), (MARKER, MARKER * 2)]
+)
 def test_every_way_through(profile, piece, before, behind):
     line = LINES[profile.number]
     if piece == 7 and profile.depth > 3:
