@@ -143,9 +143,9 @@ async def shoot(session: Session, unit: int, arguments: Mapping[str, Any], *, pr
                 continue
             progress(update)
             if update.state == "down":
-                picture = await _committed(lambda update=update: _rendered(session.archive, update.product))  # type: ignore[misc]
+                await _committed(lambda update=update: _down(session.archive, update.product) or None)  # type: ignore[misc]
                 return Shot(
-                    picture=picture,
+                    picture=render(session.archive, update.product),
                     product=update.product,
                     number=update.number,
                     unit=unit,
@@ -156,9 +156,11 @@ async def shoot(session: Session, unit: int, arguments: Mapping[str, Any], *, pr
             progress(update)
 
 
-def _rendered(archive: Archive, product: int) -> Rendered | None:
-    picture = render(archive, product)
-    return picture if picture.complete else None
+def _down(archive: Archive, product: int) -> bool:
+    """Every layer of the product is in the archive, as this process sees it."""
+    count = archive.product_fields(product).get("layers")
+    whole = [la for la in archive.layers(product) if la["layer"] >= 0 and la["status"] == "finished"]
+    return count is not None and len(whole) >= count
 
 
 async def get(session: Session, unit: int, remote: str, *, progress: Progress = _nothing) -> Fetched:
