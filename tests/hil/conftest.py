@@ -24,8 +24,12 @@ def micropython_image():
 
 @pytest.fixture(scope="session")
 def firmware_package():
-    """The firmware under /a, without boot.py and main.py: the board stays at its prompt."""
-    return {path: data for path, data in filesystem.firmware_files().items() if path.startswith("/a/")}
+    """The firmware's drivers under /a, nothing that starts by itself: the board stays at its prompt."""
+    folder = places.firmware_dir()
+    paths = [p for part in ("camera", "sensors") for p in sorted((folder / "rover" / part).glob("*.py"))]
+    paths += [folder / "rover" / "__init__.py", folder / "rover" / "servo.py"]
+    names = [p.relative_to(folder).as_posix() for p in paths]
+    return {f"/a/{n[:-3]}.mpy": filesystem.compile_mpy(p, n) for p, n in zip(paths, names, strict=True)}
 
 
 @pytest.fixture

