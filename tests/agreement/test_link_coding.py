@@ -55,7 +55,7 @@ def test_dual_basis_and_randomiser(board):
 
 
 @given(st.binary(max_size=600))
-@settings(max_examples=200)
+@settings(max_examples=60)
 def test_crc(board, data):
     assert board.call("coding.crc16", data) == crcmod.predefined.mkCrcFun("crc-ccitt-false")(data)
 

@@ -208,7 +208,7 @@ def test_replay_over_a_reset(board):
 
 
 @given(cut=st.integers(0, 70), bits=st.lists(st.integers(0, 75 * 8 - 1), max_size=6), junk=st.binary(max_size=40))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_mutated_frames(board, cut, bits, junk):
     """Truncated, damaged, repeated, with junk before: the packet is taken whole or not at all, and the next one always comes through."""
     board.call("new_uplink", KEY)

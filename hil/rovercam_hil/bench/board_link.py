@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from rovercam.places import firmware_dir
+
 from rovercam_hil.boards import filesystem
 from rovercam_hil.boards.pico import EmulatedPico
 
@@ -101,7 +103,10 @@ def measure(image: str | Path | None = None) -> Result:
     """Run the measurement on a fresh emulated Pico."""
     from rovercam.protocol import tc
 
-    files = {p: data for p, data in filesystem.firmware_files().items() if p.startswith("/a/")}
+    link = firmware_dir() / "rover" / "link"
+    files = {"/a/rover/__init__.mpy": filesystem.compile_mpy(link.parent / "__init__.py", "rover/__init__.py")}
+    for source in sorted(link.glob("*.py")):
+        files[f"/a/rover/link/{source.stem}.mpy"] = filesystem.compile_mpy(source, f"rover/link/{source.name}")
     packet = bytes((0x11, 0x10, 0xC0, 0, 0, 13)) + bytes(14)
     cltu = tc.cltu(tc.frame(0x101, packet, bypass=True, key=bytes(32), number=1))
     board = EmulatedPico(image=image, filesystem=filesystem.build(files))

@@ -52,9 +52,9 @@ def _accept(line: Bytes, places: Places, count: int, profile: Profile, pn: Bytes
         for group in np.array_split(hopeful, -(-hopeful.size // 16)) if hopeful.size else ():
             blocks = _realign(line, some[group], count, everything + 4) ^ pn[: profile.codeblock_length]
             words = blocks.reshape(group.size, profile.symbols, profile.depth).transpose(0, 2, 1)
-            words = np.ascontiguousarray(words).reshape(-1, profile.symbols)
-            fixed = reedsolomon.correct(words, profile.t).reshape(-1, profile.depth)
-            frames = words.reshape(group.size, profile.depth, profile.symbols).transpose(0, 2, 1).reshape(group.size, -1)
+            flat = np.ascontiguousarray(words).reshape(-1, profile.symbols)
+            fixed = reedsolomon.correct(flat, profile.t).reshape(-1, profile.depth)
+            frames = flat.reshape(group.size, profile.depth, profile.symbols).transpose(0, 2, 1).reshape(group.size, -1)
             for i in np.flatnonzero((fixed >= 0).all(axis=1)):
                 frame = frames[i, : profile.frame_length].tobytes()
                 if tm.check(frame) is not None:

@@ -54,10 +54,10 @@ class Channel:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_settles_on_the_right_code(errors, t, seed):
     channel = Channel(ProfilePolicy(115200), seed, errors=errors)
-    channel.run(30)
+    channel.run(20)
     assert TABLE[channel.policy.current].t in t
     before = len(channel.changes)
-    channel.run(60)
+    channel.run(30)
     assert len(channel.changes) - before <= 2
 
 
