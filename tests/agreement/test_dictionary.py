@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rovercam.dictionary import Command, Field, decode_structure, encode_command, load
-from rovercam.dictionary.fields import base_type, raw_range, to_engineering
+from rovercam.dictionary.fields import BASE_TYPES, base_type, raw_range, to_engineering
 from rovercam.dictionary.generate import pool_offsets
 from rovercam.places import firmware_dir
 from rovercam_hil.micropython.worker import Worker
@@ -34,7 +34,9 @@ def raw_values(field: Field) -> st.SearchStrategy[Any]:
     if kind in D.enums:
         one = st.sampled_from(sorted(D.enums[kind].values()))
     elif kind == "string":
-        return st.text(st.characters(codec="utf-8"), max_size=15)
+        return st.text(st.characters(categories=("L", "N", "P"), codec="utf-8"), max_size=15)
+    elif kind == "bytes":
+        return st.binary(max_size=field.max_items or 255)
     elif kind == "value":
         return st.just(None)
     else:
@@ -56,14 +58,14 @@ def test_commands_encoded_on_the_host_arrive_on_the_unit(table: Worker, data: st
     values = {f.name: _engineering(f, raws[f.name]) for f in command.args}
     encoded = encode_command(command, values, D)
     body = encoded[1:] if command.function is not None else encoded
-    code, args, two_steps = table.call("table.decode", key_of(command), body)
+    code, args, flags = table.call("table.decode", key_of(command), body)
     assert code == 0
     assert list(args) == [raws[f.name] for f in command.args]
-    assert two_steps == command.two_step
+    assert flags == command.two_step | command.normal_only << 1
 
 
 def _engineering(field: Field, raw: Any) -> Any:
-    if isinstance(raw, (list, str)):
+    if isinstance(raw, (list, str, bytes)):
         return raw
     return to_engineering(field, raw, D)
 
@@ -95,14 +97,14 @@ def test_values_out_of_range_are_refused_on_board(table: Worker, command: Comman
     out_of_range = next(code for code, name in D.failures.items() if name == "out_of_range")
     checked = 0
     for index, field in enumerate(command.args):
-        if field.type.endswith("[]") or base_type(field.type, D.enums) in ("string", "value"):
+        if field.type.endswith("[]") or base_type(field.type, D.enums) in ("string", "bytes", "value"):
             continue
         low, high = raw_range(field, D)
         if field.type in D.enums:
             low, high = min(D.enums[field.type].values()), max(D.enums[field.type].values())
-        size = {"u8": 255, "bool": 255, "u16": 65535, "u32": 2**32 - 1}[base_type(field.type, D.enums) or ""]
+        smallest, largest = _type_range(field.type)
         for bad in (low - 1, high + 1):
-            if 0 <= bad <= size:
+            if smallest <= bad <= largest:
                 body = b"".join(_good(f) if i != index else _pack(f, int(bad)) for i, f in enumerate(command.args))
                 assert table.call("table.decode", key_of(command), body)[:2] == (out_of_range, index)
                 checked += 1
@@ -111,14 +113,12 @@ def test_values_out_of_range_are_refused_on_board(table: Worker, command: Comman
 
 
 def _pack(field: Field, value: int) -> bytes:
-    return struct.pack(
-        ">" + {"u8": "B", "bool": "B", "u16": "H", "u32": "I"}[base_type(field.type, D.enums) or ""], value
-    )
+    return struct.pack(">" + BASE_TYPES[base_type(field.type, D.enums) or ""], value)
 
 
 def _good(field: Field) -> bytes:
     kind = field.type.removesuffix("[]")
-    if field.type.endswith("[]") or kind == "string":
+    if field.type.endswith("[]") or kind in ("string", "bytes"):
         return b"\0"
     if kind == "value":
         return b"\0"

@@ -110,7 +110,7 @@ def encode_field(field: Field, value: Any, dictionary: Dictionary, context: Mapp
     if field.type.endswith("[]"):
         return _encode_list(field, value, dictionary)
     if field.type in ("string", "bytes"):
-        data = value.encode() if isinstance(value, str) else bytes(value)
+        data = _bytes_of(field, value)
         if len(data) > (field.max_items or MAX_STRING):
             raise ValueRefused(f"{field.name}: {len(data)} bytes, at most {field.max_items or MAX_STRING} are allowed")
         return bytes([len(data)]) + data
@@ -120,6 +120,18 @@ def encode_field(field: Field, value: Any, dictionary: Dictionary, context: Mapp
             raise ValueRefused(f"there is no parameter {context['parameter']}")
         return pack(parameter.type, to_raw(parameter, value, dictionary), dictionary)
     return pack(field.type, to_raw(field, value, dictionary), dictionary)
+
+
+def _bytes_of(field: Field, value: Any) -> bytes:
+    """A string as UTF-8; bytes may be given as hexadecimal text."""
+    if not isinstance(value, str):
+        return bytes(value)
+    if field.type == "string":
+        return value.encode()
+    try:
+        return bytes.fromhex(value)
+    except ValueError:
+        raise ValueRefused(f"{field.name} = {value!r}: bytes are written as hexadecimal digits") from None
 
 
 def _encode_list(field: Field, value: Any, dictionary: Dictionary) -> bytes:

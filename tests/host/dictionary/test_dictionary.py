@@ -60,7 +60,7 @@ def test_set_parameter_checks_the_parameters_own_range() -> None:
     [
         ('id = 2\nname = "uptime"', 'id = 1\nname = "uptime"', "two parameters have the id 1"),
         ('name = "uptime"', 'name = "boot_count"', "two parameters have the name"),
-        ('"uplink_overruns", "transfers_active"', '"uplink_overrun"', "unknown parameters"),
+        ('"uplink_refused", "transfers_active"', '"uplink_refuse"', "unknown parameters"),
         ("default = 5\nmin = 1\nmax = 3600", "default = 0\nmin = 1\nmax = 3600", "min ≤ default ≤ max"),
         ('severity = "info"', 'severity = "bad"', "severity bad"),
         ('subtype = 6\ntext = "Stop', 'subtype = 5\ntext = "Stop', "two commands share"),
