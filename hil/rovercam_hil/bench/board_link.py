@@ -1,7 +1,7 @@
 """What the link costs the board: cycles per byte and bytes per second on the emulated Pico at 125 MHz, and the heap of its modules.
 
-``measure()`` boots stock MicroPython with the firmware's modules, no application, and times them with the chip's own clock. "all" is what a running transfer does for
-each byte: a file read from flash into the frame, packet header, frame header, FECF, Reed-Solomon, randomiser.
+``measure()`` boots stock MicroPython with the link's modules, no application, and times them with the chip's own clock.
+"all" is what a running transfer does for each byte: a file read from flash into the frame, packet header, frame header, FECF, Reed-Solomon, randomiser.
 """
 
 from __future__ import annotations
