@@ -142,12 +142,9 @@ class ProfilePolicy:
     def goodput(self, profile: Profile) -> float:
         """Expected share of the raw line that files get."""
         a, b = self._errors + _PRIOR, self._seen + _PRIOR_BYTES
-        if profile.t == 0:
-            passed = 1.0 - tail(
-                a, b, profile.codeblock_length, 0
-            )  # not to the power of the depth: the rate is the same unknown for all
-        else:
-            passed = (1.0 - tail(a, b, profile.symbols, profile.t)) ** profile.depth
+        # t = 0: one long word, not a power of the depth, for the unknown rate is the same for all of it
+        word, depth = (profile.symbols, profile.depth) if profile.t else (profile.codeblock_length, 1)
+        passed = (1.0 - tail(a, b, word, profile.t)) ** depth
         length = profile.line_length
         slips = self._slips / b * length
         lost = slips * _UNREPAIRED[profile.t] + slips * slips / 2 * _UNREPAIRED_TWO[profile.t]
