@@ -41,7 +41,7 @@ def encode(
     except OSError as error:
         typer.echo(f"{file}: {error}", err=True)
         raise typer.Exit(1) from error
-    if not (8 <= min(picture.shape) and max(picture.shape) <= 2048):
+    if not (min(picture.shape) >= 8 and max(picture.shape) <= 2048):
         typer.echo(f"{file}: {picture.shape[1]}x{picture.shape[0]}; 8 to 2048 pixels a side are coded", err=True)
         raise typer.Exit(1)
     try:

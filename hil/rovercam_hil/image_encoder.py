@@ -32,7 +32,14 @@ class ImageEncoder:
         return ARENA if width <= 640 else 80 * width + 24 * 1024
 
     def slots(
-        self, picture: np.ndarray, *, depth: int = 0, arena: int = 0, survey: bool = False, repeat: int = 1, **options: Any
+        self,
+        picture: np.ndarray,
+        *,
+        depth: int = 0,
+        arena: int = 0,
+        survey: bool = False,
+        repeat: int = 1,
+        **options: Any,
     ) -> list[bytes]:
         """The layers' files [.0, .1, .2, .3] of a grey picture (H, W); options are those of rover.imaging.segments.Encoder."""
         raw, width, height, depth = self._pixels(picture, depth)

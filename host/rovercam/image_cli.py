@@ -29,9 +29,13 @@ def _fail(message: str) -> typer.Exit:
 
 @app.command()
 def decode(
-    file: Annotated[Path, typer.Argument(metavar="IN", help="NAME of NAME.0, NAME.1 …; one layer file; or a .c122 stream")],
+    file: Annotated[
+        Path, typer.Argument(metavar="IN", help="NAME of NAME.0, NAME.1 …; one layer file; or a .c122 stream")
+    ],
     out: Annotated[Path, typer.Option("--out", help="PNG to write")],
-    lose: Annotated[float, typer.Option("--lose", min=0, max=1, help="share of slots (of a stream: of its end) to leave out")] = 0,
+    lose: Annotated[
+        float, typer.Option("--lose", min=0, max=1, help="share of slots (of a stream: of its end) to leave out")
+    ] = 0,
     seed: Annotated[int, typer.Option("--seed")] = 1,
     slot: Annotated[int, typer.Option("--slot", help="slot size in bytes")] = image_files.SLOT,
     confidence: Annotated[Path | None, typer.Option("--confidence", help="PNG of the confidence mask")] = None,

@@ -132,7 +132,7 @@ def test_roi_is_finer(encoder: ImageEncoder) -> None:
     box = np.s_[280:400, 200:360]
     plain = decode_slots(split(encoder.slots(picture, quality=90))).array
     finer = decode_slots(split(encoder.slots(picture, quality=90, roi=(200, 280, 160, 120)))).array
-    assert psnr(finer[box], picture[box]) > psnr(plain[box], picture[box]) + 3
+    assert psnr(finer[box], picture[box]) > psnr(plain[box], picture[box]) + 2
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,11 @@ def test_any_bytes_never_crash(vga: tuple[np.ndarray, list[bytes]], data: st.Dat
     p = Progressive()
     real = split(vga[1])
     for _ in range(data.draw(st.integers(1, 4))):
-        slot = bytearray(data.draw(st.sampled_from(real))) if data.draw(st.booleans()) else bytearray(data.draw(st.binary(max_size=200)))
+        slot = (
+            bytearray(data.draw(st.sampled_from(real)))
+            if data.draw(st.booleans())
+            else bytearray(data.draw(st.binary(max_size=200)))
+        )
         if len(slot) > 11:
             for _ in range(data.draw(st.integers(0, 6))):
                 slot[data.draw(st.integers(0, len(slot) - 1))] = data.draw(st.integers(0, 255))

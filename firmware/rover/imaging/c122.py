@@ -1,6 +1,6 @@
 """A conformant CCSDS 122.0-B-2 bit stream of one picture: headers of section 4.2 around the segments of bitplanes.Coder."""
 
-from rover.imaging.bitplanes import Coder, state_bytes
+from rover.imaging.bitplanes import Coder
 from rover.imaging.wavelet import Wavelet
 
 

@@ -65,7 +65,9 @@ class Encoder:
         thumbnail=True,
     ):
         if not (8 <= width <= 2048 and 8 <= height <= 2048 and 8 <= depth <= 12):
-            raise ValueError("picture %dx%d of %d bits: 8..2048 pixels a side and 8..12 bits are coded" % (width, height, depth))
+            raise ValueError(
+                "picture %dx%d of %d bits: 8..2048 pixels a side and 8..12 bits are coded" % (width, height, depth)
+            )
         if not 64 <= slot <= 250:
             raise ValueError("slots of %d bytes: 64..250" % slot)
         self.w = w = Wavelet(width, height, depth, memoryview(arena))
@@ -185,7 +187,9 @@ class Encoder:
             c[16] = 200
             if self._stopped is None:
                 # plane and part of it, in 16ths
-                self._stopped = 16 * c[4] + 16 - b"\x00\x01\x04\x0b"[c[3]] - b"\x01\x03\x07\x05"[c[3]] * c[5] // c[6]
+                self._stopped = (
+                    16 * c[4] + 16 - b"\x00\x01\x04\x0b"[c[3]] - b"\x01\x03\x07\x05"[c[3]] * c[5] // max(1, c[6])
+                )
             if not self.refine:
                 return True
         return False
@@ -327,7 +331,7 @@ class Encoder:
         todo = rows - strip
         if self._thumb_row:
             left -= (self.slots[0] * todo + strip) // (strip + 1) if strip else self._blocks // 420
-        left = max(1, left) * (self.slot - _HEAD - 2) * 8
+        left = max(1, left - 1) * (self.slot - _HEAD - 2) * 8
         shares = self._shares
         allowed = left // todo  # bits for this strip
         if shares:
@@ -353,7 +357,7 @@ class Encoder:
             step = want - self._q
             # slowly, so that quality is even; near the end the budget rules
             n = max(1, min(3 if shares else 4, todo // 3))
-            self._q += step // n if step >= 0 else -(-step // n)
+            self._q += step // min(n, 2) if step >= 0 else -(-step // n)  # the budget is a limit
         self._q = max(0, self._q)
 
     def survey(self):

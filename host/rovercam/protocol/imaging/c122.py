@@ -49,7 +49,7 @@ class _Bits:
         return v & ((1 << n) - 1)
 
 
-def decode(data: bytes, *, points: bool = True) -> tuple[np.ndarray, Header]:  # noqa: C901
+def decode(data: bytes, *, points: bool = True) -> tuple[np.ndarray, Header]:
     """The picture (uint8 or uint16; int16 when signed) and its header. points False: zero-fill reconstruction."""
     bits = _Bits(data)
     stream = np.frombuffer(data, np.uint8)

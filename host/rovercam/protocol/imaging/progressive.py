@@ -83,7 +83,16 @@ class _Plane:
             par = np.array([run.count, head >> 11, (head >> 6) & 31, 0, 0, 3], np.int64)
             state = np.array([10, 8 * len(data)], np.int64)
             decode_segment(
-                np.frombuffer(data, np.uint8), state, par, TABLE, WEIGHTS, self.dc[n], self.dc_low[n], mag, neg, self.low[n]
+                np.frombuffer(data, np.uint8),
+                state,
+                par,
+                TABLE,
+                WEIGHTS,
+                self.dc[n],
+                self.dc_low[n],
+                mag,
+                neg,
+                self.low[n],
             )
             self.refined[n] = len(run.stream) > 1
         self.dirty.clear()
@@ -285,8 +294,10 @@ class Progressive:
         data = data[:need].ljust(need, b"\0")
         mask = np.zeros(need, np.uint8)
         mask[: min(need, len(known))] = known[:need]
-        self._picture = np.frombuffer(bytes(data), np.uint8 if size == 1 else "<u2").reshape(height, width).astype(
-            np.uint8 if size == 1 else np.uint16
+        self._picture = (
+            np.frombuffer(bytes(data), np.uint8 if size == 1 else "<u2")
+            .reshape(height, width)
+            .astype(np.uint8 if size == 1 else np.uint16)
         )
         self._confidence = mask[::size].reshape(height, width).copy()
 

@@ -46,7 +46,9 @@ def parse(slot: bytes) -> Slot | None:
         return None
     layer = slot[1] >> 5
     head = HEAD if layer < 2 else HEAD_REFINE
-    if crc_hqx(slot[head:], crc_hqx(slot[: head - 2] + b"\0\0", 0xFFFF)) != int.from_bytes(slot[head - 2 : head], "big"):
+    if crc_hqx(slot[head:], crc_hqx(slot[: head - 2] + b"\0\0", 0xFFFF)) != int.from_bytes(
+        slot[head - 2 : head], "big"
+    ):
         return None
     columns = depth = count = 0
     if layer < 2:
@@ -82,7 +84,9 @@ def pieces(slot: Slot) -> list[Piece]:
         data = body[at + lead : at + lead + n]
         at += lead + n
         step = body[at] if at < len(body) else 0
-        out.append(Piece(first=first, count=(step or end - first) if slot.layer == 1 else 0, position=position, data=data))
+        out.append(
+            Piece(first=first, count=(step or end - first) if slot.layer == 1 else 0, position=position, data=data)
+        )
         if not step:
             break
         first += step
