@@ -186,7 +186,8 @@ def encode_command(command: Command, values: Mapping[str, Any], dictionary: Dict
             if field.default is None:
                 raise ValueRefused(f"{command.name}: argument {field.name} is missing ({field.text})")
             value = field.default if field.scale == 1 else field.default * field.scale + field.offset
-        value = _number_of(field.name, value, dictionary)
+        if not field.type.endswith("[]"):  # lists do this item by item
+            value = _number_of(field.name, value, dictionary)
         context[field.name] = value
         out += encode_field(field, value, dictionary, context)
     return bytes(out)

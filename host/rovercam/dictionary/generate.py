@@ -5,7 +5,7 @@ The packed table (firmware/rover/dictionary.bin), all numbers big-endian:
     0  "RD", format version u8, 0 u8, dictionary hash u32
     8  four (count u16, offset u16): parameters, commands, structures, events
     parameters   18 bytes each, by id: id u16, type u8, flags u8 (1 = settable), pool offset u16, default, min, max (4 bytes each)
-    commands     7 bytes each, by key: key u32 (service << 16 | subtype << 8 | function), flags u8 (1 = two steps), offset u16 of
+    commands     7 bytes each, by key: key u32 (service << 16 | subtype << 8 | function), flags u8 (1 = two steps, 2 = normal mode only), offset u16 of
                  the arguments: count u8, then per argument: type u8 (| 0x40 with range, | 0x80 list), [min, max], [max items u8]
     structures   4 + 2 n bytes each: id u8, n u8, period u16 (0.1 s), parameters u16 as type << 12 | pool offset
     events       2 bytes each: id u8, severity u8 (1 info … 4 high)
@@ -103,7 +103,7 @@ def table(dictionary: Dictionary) -> bytes:
     at_args = at_commands + 7 * len(commands)
     index, args = bytearray(), bytearray()
     for c in commands:
-        index += struct.pack(">IBH", _command_key(c), 1 if c.two_step else 0, at_args + len(args))
+        index += struct.pack(">IBH", _command_key(c), c.two_step | c.normal_only << 1, at_args + len(args))
         args += bytes([len(c.args)]) + b"".join(_arg(f, dictionary) for f in c.args)
     at_structures = at_args + len(args)
     at_events = at_structures + len(structures)

@@ -83,6 +83,7 @@ class Command:
     text: str = ""
     args: tuple[Field, ...] = ()
     two_step: bool = False
+    normal_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,7 @@ def test_unknown_commands_offer_near_ones() -> None:
 def test_parameters_may_be_written_by_name() -> None:
     by_name = encode_command(D.commands["report_parameters"], {"parameters": "uptime,heap_free"}, D)
     assert by_name == bytes([2, 0, 2, 0, 8])
+    assert encode_command(D.commands["report_parameters"], {"parameters": "uptime"}, D) == bytes([1, 0, 2])
 
 
 def test_set_parameter_checks_the_parameters_own_range() -> None:
