@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 import pytest
-
 from rovercam import marstime
 from rovercam.marstime import ZHURONG
 

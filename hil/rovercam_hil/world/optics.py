@@ -151,4 +151,4 @@ def _tone_curve() -> np.ndarray:
 
 MAST = Lens(field=46.5, k1=-0.06, dust=11)
 HAZARD = Lens(field=124.0, kind="fisheye", falloff=0.7, dust=23, dust_amount=2.0)
-REMOTE = Lens(field=62.0, k1=-0.07, dust=31)
+REMOTE = Lens(field=54.0, k1=-0.07, dust=31)

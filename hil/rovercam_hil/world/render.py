@@ -334,8 +334,8 @@ def _edges(radiance: np.ndarray, kind: np.ndarray, body: np.ndarray) -> np.ndarr
 
 
 def _polar_mesh(terrain: Terrain, x: float, y: float, heading: float, half: float) -> tuple[np.ndarray, np.ndarray]:
-    """Rings around (x, y), 3 % apart; 0.36 degrees in azimuth within the view, 4 degrees elsewhere."""
-    fine = np.arange(-half, half + 1e-9, math.radians(0.36))
+    """Rings around (x, y), 3 % apart; 0.36 degrees in azimuth (0.5 for the whole circle) within the view, 4 degrees elsewhere."""
+    fine = np.arange(-half, half + 1e-9, math.radians(0.36 if half < 2.0 else 0.5))
     rest = 2 * math.pi - 2 * half
     coarse = np.linspace(half, half + rest, max(int(rest / math.radians(4.0)), 2))[1:-1] if rest > 0.02 else np.zeros(0)
     a = heading + np.concatenate([fine, coarse])

@@ -167,7 +167,6 @@ class Camera:
         rng = np.random.default_rng([self.world.seed, self.seed, int(t * 1000) & 0xFFFFFFFF])
         return self.sensor.develop(self.sensor.expose(light, exposure, gain, rng, self.temperature))
 
-
     # -- the camera device models' protocol (rovercam_hil.devices.scene.Scene) -----------------------------------------
 
     def picture(self, time: float, width: int, height: int) -> np.ndarray:

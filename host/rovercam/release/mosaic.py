@@ -27,6 +27,8 @@ class View:
     """Full horizontal field of view, degrees."""
     distortion: float = 0.0
     """k1 of r = t (1 + k1 t²), t the tangent of the angle off axis; negative is barrel distortion."""
+    falloff: float = 0.0
+    """Vignetting to take out: share of the natural cos⁴ law the lens shows."""
     valid: np.ndarray | None = None
     """(H, W) bool: pixels that were received; None means all."""
 
@@ -52,6 +54,16 @@ class Mosaic:
 def _rgb(picture: np.ndarray) -> np.ndarray:
     p = np.asarray(picture, dtype=np.float32)
     return np.repeat(p[:, :, None], 3, axis=2) if p.ndim == 2 else p
+
+
+def _brighten(view: View) -> np.ndarray:
+    """(H, W) factors that undo the lens's vignetting in a picture with the usual tone curve (gamma 2.2)."""
+    h, w = view.picture.shape[:2]
+    focal = w / 2 / math.tan(math.radians(view.field / 2))
+    y, x = np.mgrid[0:h, 0:w]
+    tangent2 = ((x + 0.5 - w / 2) ** 2 + (y + 0.5 - h / 2) ** 2) / focal**2
+    light = 1.0 - view.falloff * (1.0 - 1.0 / (1.0 + tangent2) ** 2)
+    return np.asarray(light ** (-1 / 2.2), dtype=np.float32)
 
 
 def _look(view: View, azimuth: np.ndarray, elevation: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -113,7 +125,7 @@ def mosaic(
     first, width, top, height = _frame(views, scale)
     azimuth = np.radians(first + (np.arange(width) + 0.5) * scale)[None, :]
     elevation = np.radians(top - (np.arange(height) + 0.5) * scale)[:, None]
-    pictures = [_rgb(v.picture) for v in views]
+    pictures = [_rgb(v.picture) * _brighten(v)[:, :, None] for v in views]
     gains = _gains(views, pictures, scale) if match and len(views) > 1 else np.ones((len(views), 3))
     total = np.zeros((height, width, 3), np.float32)
     weight = np.zeros((height, width), np.float32)
