@@ -109,6 +109,7 @@ class EmulatedPico(Board):
         self.nor: nor.FlashChip | None = None
         self._repl_in = bytearray()
         self._repl_mark = 0
+        self._chip_temperature = 25.0
         self.port: UartPort | UsbPort = UsbPort(self) if usb else UartPort(self, 0, baud)
 
     # -- power -------------------------------------------------------------------------------------------------------
@@ -141,6 +142,7 @@ class EmulatedPico(Board):
             self.cdc.on_serial_data = self.repl_log.extend
         self.port.attach(self)
         mcu.gpio[STRAP_PIN].set_input_value(not self.strap)
+        self.chip_temperature = self._chip_temperature
         for device in self.devices:
             device.attach(self)
         mcu.core.pc = FLASH_START_ADDRESS
@@ -254,6 +256,18 @@ class EmulatedPico(Board):
                 tail = bytes(self.repl_log[-400:]).decode(errors="replace")
                 raise BoardTimeout(f"{self.name}: not within {timeout} s of board time; the REPL ended with:\n{tail}")
             self.run(slice_s)
+
+    @property
+    def chip_temperature(self) -> float:
+        """°C of the chip itself, what its ADC channel 4 measures (RP2040 data sheet 4.9.5)."""
+        return self._chip_temperature
+
+    @chip_temperature.setter
+    def chip_temperature(self, celsius: float) -> None:
+        self._chip_temperature = celsius
+        if self.powered:
+            volts = 0.706 - (celsius - 27.0) * 0.001721
+            self.mcu.adc.channel_values[4] = max(0, min(4095, round(volts / 3.3 * 4095)))
 
     # -- line --------------------------------------------------------------------------------------------------------
 
