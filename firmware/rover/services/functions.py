@@ -14,6 +14,14 @@ def execute(app, key, args):
     if key == d.C_SET_PROFILE:
         app.set_profile(args[0])
         return None
+    if key == d.C_SET_MODE:
+        from rover.services import modes
+
+        modes.enter(app, args[0], d.MODE_REASON_COMMAND)
+        return None
+    if key == d.C_PROBE_LINE:
+        app.downlink.probe = args[0]
+        return None
     if key == d.C_ARM:
         app.commander.armed = args[0] << 16 | args[1] << 8 | args[2]
         app.commander.armed_at = time.ticks_ms()
@@ -35,6 +43,9 @@ async def _leave(app, reason):
 
 
 async def _end(app, reason):
+    from rover.services import modes
+
+    modes.leaving(app)
     await asyncio.sleep_ms(1500)  # the completion report must reach the line first
     app.stop(restart=not reason)
 

@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _help() -> str:
-    from rovercam_hil.line import spec
+    from rovercam_hil.line import spec  # without NumPy: see rovercam_hil/line/__init__.py
 
     return f"{__doc__}\n\n{spec.__doc__}".replace("\n| ", "\n\n| ")
 

@@ -76,7 +76,7 @@ class Session:
         """Connect a board to the station. The board's clock and the session's start together."""
         link = Link(board, port, down or Clear(), up or Clear(), board.baud)
         self.links.append(link)
-        self.station.attach(port, self.now)
+        self.station.attach(port, self.now, None if board.usb else board.baud)
         return link
 
     def step(self, seconds: float) -> None:

@@ -21,6 +21,7 @@ from rovercam.dictionary import Dictionary, DictionaryError, encode_command, fin
 from rovercam.keys import KeyStore, KeyStoreError
 from rovercam.protocol import pus, tc
 from rovercam.protocol.cfdp import Entity, RequestError, Settings, TransactionId
+from rovercam.protocol.profiles import TABLE
 from rovercam.station import links
 from rovercam.station.decoding import Decoder
 from rovercam.station.files import FileService
@@ -74,14 +75,16 @@ class Station:
         now: float = 0.0,
         name: str = "station",
         set_clocks: bool = False,
+        adapt: bool = False,
         insecure: bool = False,
     ):
-        """set_clocks: give the time to units that lack it. insecure: the bench mode without authentication."""
+        """set_clocks: give the time to units that lack it. adapt: choose their line profiles. insecure: the bench mode without authentication."""
         self.archive = archive
         self.dictionary: Dictionary = archive.dictionary
         self.keys = keys
         self.name = name
         self.set_clocks = set_clocks
+        self.adapt = adapt
         self.insecure = insecure
         self._subscribers: list[Subscriber] = []
         self._ports: dict[str, PortLink] = {}
@@ -99,6 +102,8 @@ class Station:
         return lambda: self._subscribers.remove(subscriber) if subscriber in self._subscribers else None
 
     def tell(self, update: Update) -> None:
+        if isinstance(update, CommandChanged):
+            self._adapted(update)
         for subscriber in tuple(self._subscribers):
             subscriber(update)
         if isinstance(update, Notice):
@@ -126,10 +131,10 @@ class Station:
                 subscriber(told)
 
     # ---------------------------------------------------------------------------------------------------------- ports
-    def attach(self, port: str, now: float) -> None:
-        """A port that bytes will come from; known ports are told "open" again."""
+    def attach(self, port: str, now: float, baud: int | None = None) -> None:
+        """A port that bytes will come from; known ports are told "open" again. baud: its rate, None where it has none."""
         if port not in self._ports:
-            self._ports[port] = PortLink(port)
+            self._ports[port] = PortLink(port, baud)
         self._ports[port].open = True
         self.tell(PortChanged(time=now, port=port, state="open"))
 
@@ -267,8 +272,41 @@ class Station:
             if due is not None and due <= now:
                 for frame in link.poll(now):
                     self._frame(link, frame, now)
+        if self.adapt:
+            self._adapt(now)
         if now - self._committed >= COMMIT_INTERVAL:
             self.commit(now)
+
+    def _adapt(self, now: float) -> None:
+        """Choose the units' line profiles by what was measured; ask an idle line for probe frames soon after it came up."""
+        for unit in self._units.values():
+            if unit.port is None or unit.uplink is None or unit.adapting is not None:
+                continue
+            policy = self._ports[unit.port].policy
+            profile = policy.decide(now)
+            if profile is not None:
+                unit.adapting = profile
+                self._command_quietly(unit, "set_profile", {"profile": profile}, now)
+            elif not unit.probed and policy.wants_probe():
+                unit.probed = True
+                frames = min(255, -(-policy.wants_probe() // TABLE[policy.current].line_length))
+                self._command_quietly(unit, "probe_line", {"frames": frames}, now)
+
+    def _command_quietly(self, unit: UnitLink, name: str, arguments: dict[str, Any], now: float) -> None:
+        """A command of the station itself; a refusal is said once as a notice."""
+        try:
+            self.command(unit.number, name, arguments, now, sender="link control")
+        except (StationError, DictionaryError) as error:
+            self.tell(Notice(time=now, unit=unit.number, severity="low", text=f"{name}: {error}"))
+
+    def _adapted(self, update: CommandChanged) -> None:
+        """The unit did, or refused, a change of profile that was asked for."""
+        unit = self._unit(update.unit)
+        if unit.adapting is None or update.name != "set_profile" or not update.ended:
+            return
+        if update.state == "done" and unit.port is not None:
+            self._ports[unit.port].policy.confirmed(int(update.arguments["profile"]), update.time)
+        unit.adapting = None
 
     def commit(self, now: float) -> None:
         """Everything taken so far survives a kill."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from rovercam.archive import Archive
 from rovercam.protocol import downlink, events, pus, tc, uplink
+from rovercam.protocol.adapt import ProfilePolicy
 from rovercam.protocol.profiles import TABLE
 from rovercam.station.decoding import Correlation
 from rovercam.station.verification import Pending
@@ -37,19 +38,26 @@ class Frame:
 
 
 class PortLink:
-    """One port's receiver."""
+    """One port's receiver, and what it measured of the line. baud: None where there is no baud rate, or it is not known."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, baud: int | None = None):
         self.name = name
         self.open = True
         self.receiver = downlink.Receiver()
+        self.policy = ProfilePolicy(baud)
 
     def feed(self, data: bytes, now: float) -> list[Frame]:
-        return _frames(self.receiver.feed(data, now))
+        return self._taken(self.receiver.feed(data, now))
 
     def poll(self, now: float) -> list[Frame]:
         """What silence decides."""
-        return _frames(self.receiver.poll(now))
+        return self._taken(self.receiver.poll(now))
+
+    def _taken(self, found: Iterable[events.Event]) -> list[Frame]:
+        found = list(found)
+        for event in found:
+            self.policy.observe(event)
+        return _frames(found)
 
     def flush(self, now: float) -> list[Frame]:
         """Nothing more comes."""
@@ -106,6 +114,9 @@ class UnitLink:
         self.key_missed = False
         self.correlation = Correlation()
         self.clock_unset = False
+        self.adapting: int | None = None
+        """Profile that was commanded and not yet answered for."""
+        self.probed = False
         self.clock_asked = -1e9
         self.insecure = False
         self.strange_dictionary: int | None = None

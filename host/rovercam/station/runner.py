@@ -107,7 +107,7 @@ class Runner:
 
     def _port_state(self, url: str, state: str, text: str) -> None:
         if state == "open":
-            self.station.attach(url, self.clock())
+            self.station.attach(url, self.clock(), getattr(self.lines[url], "baudrate", None))
         else:
             self.station.port_state(url, state, text, self.clock())
         self.kick()
