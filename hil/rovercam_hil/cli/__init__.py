@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from rovercam_hil.cli import demo, emulate, line
+from rovercam_hil.cli import demo, emulate, line, orbit
 
-MODULES = (demo, emulate, line)
+MODULES = (demo, emulate, line, orbit)
 
 
 def register(app: typer.Typer) -> None:

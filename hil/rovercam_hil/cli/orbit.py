@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
+if TYPE_CHECKING:
+    import numpy as np
+
 orbit = typer.Typer(help="Views of the site from orbit.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(orbit, name="orbit")
 
 
 @orbit.callback()
@@ -54,8 +60,9 @@ def orbit_compare(
         typer.echo(f"odometry   {odometry:.2f} m, {off:+.2f} m against the straight line from orbit")
 
 
-def marked(a: np.ndarray, moved: np.ndarray, result):  # type: ignore[no-untyped-def]
+def marked(a: np.ndarray, moved: np.ndarray, result: Any) -> Any:
     """Pillow image: A, B on A's pixels, and what changed, side by side, with platform and rover ringed."""
+    import numpy as np
     from PIL import Image, ImageDraw
 
     from rovercam_hil.world.orbit_compare import enhance_tracks
@@ -78,6 +85,7 @@ def marked(a: np.ndarray, moved: np.ndarray, result):  # type: ignore[no-untyped
 
 
 def _read(path: Path) -> np.ndarray:
+    import numpy as np
     from PIL import Image, UnidentifiedImageError
 
     try:
