@@ -8,7 +8,6 @@ housekeeping, commander, files (timers of file transfers), health; each restarte
 import asyncio
 import gc
 import io
-import os
 import sys
 import time
 
@@ -29,11 +28,12 @@ from rover.store import Store
 _RX = const(256)
 _VC0 = const(1536)  # bytes of live reports that may wait
 _LONG_REPORT = const(420)
+_NIGHT = const(10)  # in sleep mode the slow beats are so many times slower
 _COLLECT_EVERY = const(12288)  # bytes allocated between collections: keeps free memory in one piece, at some 10 ms each
 _QUIET_MS = const(400)  # no command for this long: a good moment to write to flash, which makes the chip deaf
 _AWAY_MS = const(5000)  # silence after which file transfers ask at once instead of waiting for their timers
+_HEALTHY_S = const(60)  # uptime after which earlier failures are forgotten
 _SLOT = const(200)  # bytes; slots of picture layers are kept whole in PDUs
-_BOOT_FILE = "/t/boot"
 _TRACE_FILE = "/t/exception"
 _LARGEST_EVERY = const(12)  # housekeeping samples between two searches for the largest free block
 
@@ -44,11 +44,6 @@ class App:
     def __init__(self, board, arena, config, keys, folder):
         self.board = board
         self.arena = arena
-        for path in ("/p", "/t"):
-            try:
-                os.mkdir(path)
-            except OSError:
-                pass
         unit = config.get("unit", 1)
         apid = d.APID_BASE + d.APID_PER_UNIT * unit
         scid = d.UNIT_SCID_BASE + unit
@@ -77,45 +72,25 @@ class App:
         self._wake = asyncio.Event()
         self._schedule_wanted = asyncio.Event()
         self._end = asyncio.Event()
-        self._load("parameters")
-        self._load("housekeeping")
-        self.commander.unload()
-        self.store.load()
-        self.products.load()
+        self._dormancy = None
         self.schedule = None
-        if "schedule" in os.listdir("/t"):
-            self.need_schedule()
-        p = self.pool
-        p.set(d.P_BOOT_COUNT, self._count_boot())
-        p.set(d.P_RESET_CAUSE, board.reset_cause())
-        p.set(d.P_ROLE, 1 if config.get("role") == "remote" else 0)
-        p.set(d.P_DICTIONARY_HASH, self.table.hash)
-        p.set(d.P_LINK_INSECURE, self.uplink.insecure)
-        p.set(d.P_HEAP_MINIMUM, 0xFFFFFFFF)
+        from rover.services.start import start
+
+        start(self, config)
         self.apply_parameters()
+        self.commander.unload()
         self.check_heap()
-
-    def _load(self, service):
-        """Run load() of a service module that is needed only for that."""
-        name = "rover.services." + service
-        __import__(name)
-        sys.modules[name].load(self)
-
-    def _count_boot(self):
-        try:
-            with open(_BOOT_FILE, "rb") as f:
-                b = f.read(2)
-            count = (b[0] << 8 | b[1]) + 1 & 0xFFFF
-        except (OSError, IndexError):
-            count = 1
-        with open(_BOOT_FILE, "wb") as f:
-            f.write(bytes((count >> 8, count & 255)))
-        return count
 
     # ---------------------------------------------------------------- what services ask for
 
     def apply_parameters(self):
         self.clock.drift_ppb = self.pool.get(d.P_CLOCK_DRIFT)
+        if not self.pool.get(d.P_DORMANCY):
+            self._dormancy = None
+        elif self._dormancy is None:
+            from rover.services.dormancy import Dormancy
+
+            self._dormancy = Dormancy(self)
 
     def record(self, error, task):
         """An exception that a task did not expect: traceback to flash, event, counter."""
@@ -148,6 +123,8 @@ class App:
             p.set(d.P_FLASH_FREE, max(0, self.store.free()) >> 10)
         self._samples += 1
         self.clock.update()
+        if self.clock.synchronised:
+            board.keep_time(self.clock.seconds)
         p.set(d.P_UPTIME, self.clock.uptime)
         p.set(d.P_TIME_STATUS, self.clock.synchronised)
         p.set(d.P_ARENA_OWNER, self.arena.owner)
@@ -176,6 +153,11 @@ class App:
         p.set(d.P_TRANSFERS_ACTIVE, len(transfers))
         p.set(d.P_BULK_QUEUE, waiting)
         p.set(d.P_BYTES_RESENT, self.cfdp.bytes_resent)
+        if self._dormancy:
+            self._dormancy.check()
+
+    def asleep(self):
+        return self.pool.get(d.P_MODE) == d.UNIT_MODE_SLEEP
 
     def _sense(self):
         """One reading of every sensor; a silent one is named once in an event and asked again every time."""
@@ -265,7 +247,7 @@ class App:
             self.events.report(d.E_TRANSFER_FINISHED, ">HI", number, value)
             if path.startswith("/p/"):
                 self.products.finished(path)
-        elif kind == cfdp.CANCELLED or kind == cfdp.FAULT:
+        elif kind in (cfdp.CANCELLED, cfdp.FAULT):
             self.events.report(d.E_TRANSFER_ENDED, ">HB", number, value)
         self._wake.set()
 
@@ -294,7 +276,9 @@ class App:
             self._wake.clear()
             frame = down.next_frame()
             if frame is None:
-                left = self.pool.get(d.P_KEEP_ALIVE_PERIOD) * 1000 - time.ticks_diff(time.ticks_ms(), last)
+                left = self.pool.get(d.P_KEEP_ALIVE_PERIOD) * (_NIGHT if self.asleep() else 1) * 1000 - time.ticks_diff(
+                    time.ticks_ms(), last
+                )
                 if left > 0:
                     try:
                         await asyncio.wait_for_ms(self._wake.wait(), left)
@@ -318,7 +302,8 @@ class App:
             if self.products.feed():
                 self._wake.set()
             busy = self.cfdp.transactions()
-            await asyncio.sleep_ms(100 if busy else 500)
+            quiet = time.ticks_diff(last, self._last_heard) > _AWAY_MS
+            await asyncio.sleep_ms(100 if busy else 500 * _NIGHT if quiet and self.asleep() else 500)
             now = time.ticks_ms()
             self.cfdp.tick(time.ticks_diff(now, last))
             last = now
@@ -345,13 +330,26 @@ class App:
         """Loop delay, watchdog, and the fall-back to the robust profile when the ground is silent."""
         while True:
             t = time.ticks_ms()
-            await asyncio.sleep_ms(500)
+            wait = 4000 if self.asleep() else 500
+            await asyncio.sleep_ms(wait)
             now = time.ticks_ms()
-            self._loop_delay = max(self._loop_delay, time.ticks_diff(now, t) - 500)
-            self.board.feed_watchdog()
+            self._loop_delay = max(self._loop_delay, time.ticks_diff(now, t) - wait)
+            for task in self._tasks:
+                if task.done():
+                    break  # no more food: the chip starts anew
+            else:
+                self.board.feed_watchdog()
+            if self.clock.uptime > _HEALTHY_S and self.pool.get(d.P_FAILED_STARTS):
+                self._once("modes", "healthy")
             self.downlink.silence_ms = self.pool.get(d.P_GROUND_SILENCE) * 1000
             if self.downlink.tick(now):
                 self.events.report(d.E_PROFILE_CHANGED, ">BB", self.downlink.profile, 1)
+
+    def _once(self, service, name):
+        """Call a function of a service module that is not kept."""
+        full = "rover.services." + service
+        __import__(full)
+        getattr(sys.modules[full], name)(self)
 
     async def _guard(self, name, make):
         """Run make() for ever; an exception is recorded and the task starts anew."""
@@ -364,7 +362,6 @@ class App:
 
     async def run(self):
         """Until stop(); returns True when the chip is to restart."""
-        self.events.report(d.E_STARTED, ">HB", self.pool.get(d.P_BOOT_COUNT), self.board.reset_cause())
         for name, make in (
             ("receive", self._receive),
             ("transmit", self._transmit),
@@ -406,12 +403,17 @@ def main(folder, arena):
     from rover.keys import FlashKeys
 
     board = PicoBoard(config)
-    app = App(board, arena, config, FlashKeys(config.get("insecure", False)), folder)
-    del json, config
-    gc.collect()
-    gc.threshold(_COLLECT_EVERY)
     try:
+        app = App(board, arena, config, FlashKeys(config.get("insecure", False)), folder)
+        if config.get("watchdog", True):
+            board.start_watchdog()
+        else:
+            board.stop_watchdog()
+        del json, config
+        gc.collect()
+        gc.threshold(_COLLECT_EVERY)
         if asyncio.run(app.run()):
             board.restart()
     finally:
+        board.stop_watchdog()
         asyncio.new_event_loop()

@@ -92,10 +92,12 @@ class Commander:
         if service == 8 and len(data):
             key |= data[0]
             data = data[1:]
-        code, args, two_steps = app.table.decode(key, data)
+        code, args, flags = app.table.decode(key, data)
         if not code and service not in _SERVICES:
             code = d.F_UNKNOWN_COMMAND
-        if not code and two_steps:
+        if not code and flags & 2 and app.pool.get(d.P_MODE):
+            code = d.F_WRONG_MODE
+        if not code and flags & 1:
             if key != self.armed or time.ticks_diff(time.ticks_ms(), self.armed_at) > _ARMED_MS:
                 code = d.F_NOT_ARMED
             self.armed = 0

@@ -116,7 +116,7 @@ class Table:
     def decode(self, key, data):
         """Arguments of the telecommand `key`, checked against the dictionary.
 
-        Returns (failure code, argument index or list of arguments, two steps needed).
+        Returns (failure code, argument index or list of arguments, flags: 1 two steps needed, 2 normal mode only).
         """
         with open(self.path, "rb") as f:
             f.seek(self._ac)
@@ -125,7 +125,7 @@ class Table:
                 if struct.unpack_from(">I", r)[0] == key:
                     break
             else:
-                return d.F_UNKNOWN_COMMAND, 0, False
+                return d.F_UNKNOWN_COMMAND, 0, 0
             f.seek(r[5] << 8 | r[6])
             count = f.read(1)[0]
             args = []
@@ -144,10 +144,10 @@ class Table:
                     if kind >= _STRING:
                         n = data[at]
                         if n > items:
-                            return d.F_OUT_OF_RANGE, i, False
+                            return d.F_OUT_OF_RANGE, i, 0
                         value = bytes(data[at + 1 : at + 1 + n])
                         if len(value) != n:
-                            return d.F_WRONG_LENGTH, i, False
+                            return d.F_WRONG_LENGTH, i, 0
                         args.append(value if kind == _BYTES else value.decode())
                         at += 1 + n
                         continue
@@ -156,7 +156,7 @@ class Table:
                         n = data[at]
                         at += 1
                         if n > items:
-                            return d.F_OUT_OF_RANGE, i, False
+                            return d.F_OUT_OF_RANGE, i, 0
                     values = []
                     for _ in range(n):
                         v = struct.unpack_from(_FORMATS[kind], data, at)[0]
@@ -165,14 +165,14 @@ class Table:
                             code = ">ff" if kind == _F32 else ">ii" if kind >= 3 else ">II"
                             low, high = struct.unpack(code, limits)
                             if not low <= v <= high:
-                                return d.F_OUT_OF_RANGE, i, False
+                                return d.F_OUT_OF_RANGE, i, 0
                         values.append(v)
                     args.append(values if many else values[0])
                 except (ValueError, IndexError, UnicodeError):
-                    return d.F_WRONG_LENGTH, i, False
+                    return d.F_WRONG_LENGTH, i, 0
             if at != len(data):
-                return d.F_WRONG_LENGTH, count, False
-        return 0, args, bool(r[4] & 1)
+                return d.F_WRONG_LENGTH, count, 0
+        return 0, args, r[4]
 
 
 def unpack_value(p, data):

@@ -6,11 +6,12 @@ Their commands are in services/housekeeping.py and services/events.py, loaded wh
 import asyncio
 import struct
 import time
-from array import array
+
+from micropython import const
 
 from rover import dictionary as d
 
-STRUCTURES_FILE = "/t/structures"
+_NIGHT_MS = const(60000)  # period of reports in sleep mode
 
 
 class Events:
@@ -46,13 +47,11 @@ class Housekeeping:
         self.app = app
         self.structures = {}
         self._changed = asyncio.Event()
-        for number, period, codes in app.table.structures():
-            self.define(number, period, codes)
 
     def define(self, number, period, codes):
-        """period in 0.1 s; first reports are spread over the first second."""
+        """period in 0.1 s; codes: array("H"); first reports are spread over the first second."""
         due = time.ticks_add(time.ticks_ms(), min(period * 100, 300 * number))
-        self.structures[number] = [period * 100, due, 1, array("H", codes)]
+        self.structures[number] = [period * 100, due, 1, codes]
 
     def changed(self):
         """Look at the structures anew."""
@@ -71,20 +70,22 @@ class Housekeeping:
         app = self.app
         while True:
             now = time.ticks_ms()
-            wait = 60000
+            wait = _NIGHT_MS
             sampled = False
+            sleeping = app.pool.get(d.P_MODE) == d.UNIT_MODE_SLEEP
             for number, s in self.structures.items():
                 if not s[2]:
                     continue
+                period = max(s[0], _NIGHT_MS) if sleeping else s[0]
                 left = time.ticks_diff(s[1], now)
                 if left <= 0:
                     if not sampled:
                         app.sample()
                         sampled = True
                     self.report(number)
-                    s[1] = time.ticks_add(s[1], s[0])
+                    s[1] = time.ticks_add(s[1], period)
                     if time.ticks_diff(s[1], now) <= 0:  # fell behind (flash, long activity): no burst afterwards
-                        s[1] = time.ticks_add(now, s[0])
+                        s[1] = time.ticks_add(now, period)
                     left = time.ticks_diff(s[1], now)
                 wait = min(wait, left)
             self._changed.clear()

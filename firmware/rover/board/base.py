@@ -53,8 +53,21 @@ class Board:
         """As machine.reset_cause()."""
         return 0
 
+    def start_watchdog(self):
+        """From now on the chip resets when feed_watchdog() does not come for some 8 s."""
+
     def feed_watchdog(self):
         """Postpone the watchdog's reset; called only when all tasks are alive."""
+
+    def stop_watchdog(self):
+        """No more resets: somebody works at the prompt."""
+
+    def keep_time(self, seconds):
+        """Keep the on-board time where a reset by the watchdog leaves it."""
+
+    def kept_time(self):
+        """What keep_time() kept, or 0."""
+        return 0
 
     def restart(self):
         """Reset the chip; does not return."""

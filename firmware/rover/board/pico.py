@@ -5,6 +5,7 @@ import sys
 
 import machine
 from machine import ADC, I2C, PWM, SPI, UART, Pin
+from micropython import const
 
 from rover.board.base import Board, Line
 
@@ -16,6 +17,12 @@ PINS = {
     "i2c_sda": 4, "i2c_scl": 5,
     "pan": 14, "tilt": 15, "release": 13,
 }  # fmt: skip
+_WATCHDOG = (
+    0x400D8000 if "RP2350" in sys.implementation._machine else 0x40058000
+)  # registers, data sheets 4.7.6, 12.9.7
+_SCRATCH = const(0x0C)
+_CLEAR = const(0x3000)  # alias that clears the bits written
+_WATCHDOG_MS = const(8300)  # the RP2040 cannot wait longer than 8388
 _TX_BUFFER = 2304  # one long frame and a bit: keeps the line busy while the next frame is made
 _RX_BUFFER = 1024
 
@@ -39,43 +46,6 @@ class UartLine(Line):
         return self._uart.readinto(buf, min(n, len(buf))) or 0
 
 
-class UsbLine(Line):
-    """The Pico's own USB port. Control-C must not stop the application: 0x03 is a byte like any other here."""
-
-    bulk_baud = 0
-
-    def __init__(self):
-        import select
-
-        import micropython
-
-        micropython.kbd_intr(-1)
-        self._in = sys.stdin.buffer
-        self._out = sys.stdout.buffer
-        self._poll_in = select.poll()
-        self._poll_in.register(sys.stdin, select.POLLIN)
-        self._poll_out = select.poll()
-        self._poll_out.register(sys.stdout, select.POLLOUT)
-
-    def write(self, buf):
-        if not self._poll_out.poll(0):
-            return 0
-        n = min(len(buf), 64)
-        self._out.write(buf[:n])
-        return n
-
-    async def wait_input(self):
-        while not self._poll_in.poll(0):
-            await asyncio.sleep_ms(2)
-
-    def readinto(self, buf):
-        n = 0
-        while n < len(buf) and self._poll_in.poll(0):
-            buf[n] = self._in.read(1)[0]
-            n += 1
-        return n
-
-
 class PicoBoard(Board):
     name = "pico"
 
@@ -83,6 +53,8 @@ class PicoBoard(Board):
         pins = PINS.copy()
         pins.update(config.get("pins", {}))
         if config.get("line") == "usb":
+            from rover.board.usb import UsbLine
+
             self.line = UsbLine()
         else:
             self.line = UartLine(config.get("baud", 115200), pins["line_tx"], pins["line_rx"])
@@ -136,6 +108,26 @@ class PicoBoard(Board):
 
     def reset_cause(self):
         return self._cause
+
+    def start_watchdog(self):
+        self._watchdog = machine.WDT(timeout=_WATCHDOG_MS)
+
+    def feed_watchdog(self):
+        if self._watchdog:
+            self._watchdog.feed()
+
+    def stop_watchdog(self):
+        # machine.WDT cannot be stopped, the chip's can: else nobody could work at the prompt.
+        machine.mem32[_WATCHDOG + _CLEAR] = 1 << 30
+        self._watchdog = None
+
+    def keep_time(self, seconds):
+        machine.mem32[_WATCHDOG + _SCRATCH] = seconds
+        machine.mem32[_WATCHDOG + _SCRATCH + 4] = ~seconds & 0xFFFFFFFF
+
+    def kept_time(self):
+        seconds = machine.mem32[_WATCHDOG + _SCRATCH]  # signed
+        return seconds & 0xFFFFFFFF if machine.mem32[_WATCHDOG + _SCRATCH + 4] == ~seconds else 0
 
     def restart(self):
         machine.reset()

@@ -1,32 +1,35 @@
-"""ST[03] commands: report definitions created, changed, switched, re-timed; kept over resets in /t/structures."""
+"""ST[03] commands: report definitions created, changed, switched, re-timed; kept over resets as a stored table."""
 
 import struct
 import time
 from array import array
 
 from rover import dictionary as d
-from rover.reporter import STRUCTURES_FILE
+from rover.services import stored
 
+_FILE = "/t/structures"
 _OWN = 4  # ids from here on are made by command
 
 
 def load(app):
-    """Apply what save() kept, over the dictionary's structures."""
+    """The dictionary's structures, then what save() kept."""
     hk = app.housekeeping
-    try:
-        with open(STRUCTURES_FILE, "rb") as f:
-            while True:
-                head = f.read(5)
-                if len(head) < 5:
-                    break
-                number, enabled, period, n = struct.unpack(">BBHB", head)
-                if n:
-                    hk.define(number, period, codes_of(app, struct.unpack(">%dH" % n, f.read(2 * n))))
-                elif number in hk.structures:
-                    hk.structures[number][0] = period * 100
-                hk.structures[number][2] = enabled
-    except (OSError, ValueError, KeyError):
-        pass
+    for number, period, codes in app.table.structures():
+        hk.define(number, period, array("H", codes))
+    kept = stored.load(app, _FILE, d.STORED_TABLE_STRUCTURES)
+    at = 0
+    while kept and at + 5 <= len(kept):
+        number, enabled, period, n = struct.unpack_from(">BBHB", kept, at)
+        at += 5
+        try:
+            if n:
+                hk.define(number, period, codes_of(app, struct.unpack_from(">%dH" % n, kept, at)))
+            else:
+                hk.structures[number][0] = period * 100
+            hk.structures[number][2] = enabled
+        except KeyError:  # made with another dictionary
+            pass
+        at += 2 * n
 
 
 def save(app):
@@ -34,11 +37,12 @@ def save(app):
     ids = {}
     for number, found in app.table.parameters():
         ids[found[0]] = number
-    with open(STRUCTURES_FILE, "wb") as f:
-        for number, (period, _, enabled, codes) in app.housekeeping.structures.items():
-            own = [ids[c] for c in codes] if number >= _OWN else ()
-            f.write(struct.pack(">BBHB", number, enabled, period // 100, len(own)))
-            f.write(struct.pack(">%dH" % len(own), *own))
+    out = bytearray()
+    for number, (period, _, enabled, codes) in app.housekeeping.structures.items():
+        own = [ids[c] for c in codes] if number >= _OWN else ()
+        out += struct.pack(">BBHB", number, enabled, period // 100, len(own))
+        out += struct.pack(">%dH" % len(own), *own)
+    stored.write(_FILE, out)
 
 
 def codes_of(app, ids):

@@ -1,69 +1,42 @@
-"""ST[20] parameters: typed, range-checked, kept over resets in two copies, each with its own CRC.
-
-A copy: sequence number u16, then (id u16, length u8, value) of every settable parameter, then CRC-16. One is always whole
-when power fails inside a write, and the newest whole one wins (sequence number in front).
-"""
+"""ST[20] parameters: typed, range-checked, kept over resets as a stored table: (id u16, length u8, value) of every settable one."""
 
 import struct
 
 from rover import dictionary as d
-from rover.link.coding import crc16
 from rover.pool import unpack_value
+from rover.services import stored
 
-_FILES = ("/t/parameters.0", "/t/parameters.1")
+_FILE = "/t/parameters"
 
 
 def load(app):
-    """Defaults from the dictionary, then the newest whole copy. Returns the number of damaged copies."""
+    """Defaults from the dictionary, then what was set by command."""
     for _, (p, settable, default, _, _) in app.table.parameters():
         if settable:
             app.pool.set(p, default)
-    best, damaged = _newest()
-    if best:
-        at = 2
-        while at + 3 < len(best) - 2:
-            found = app.table.parameter(best[at] << 8 | best[at + 1])
-            n = best[at + 2]
-            at += 3
-            if found and found[1]:
-                v = unpack_value(found[0], best[at : at + n])
-                if v is not None and found[3] <= v <= found[4]:
-                    app.pool.set(found[0], v)
-            at += n
-    return damaged
-
-
-def _newest():
-    """(newest whole copy or None, number of damaged ones); sequence numbers are compared modulo 65536."""
-    best = None
-    damaged = 0
-    for path in _FILES:
-        try:
-            with open(path, "rb") as f:
-                data = f.read()
-        except OSError:
-            continue
-        if len(data) < 4 or crc16(data):
-            damaged += 1
-        elif best is None or 0 < ((data[0] - best[0] << 8) + data[1] - best[1]) & 0xFFFF < 0x8000:
-            best = data
-    return best, damaged
+    kept = stored.load(app, _FILE, d.STORED_TABLE_PARAMETERS)
+    at = 0
+    while kept and at + 3 < len(kept):
+        found = app.table.parameter(kept[at] << 8 | kept[at + 1])
+        n = kept[at + 2]
+        at += 3
+        if found and found[1]:
+            v = unpack_value(found[0], kept[at : at + n])
+            if v is not None and found[3] <= v <= found[4]:
+                app.pool.set(found[0], v)
+        at += n
 
 
 def save(app):
-    """Write the older copy; the newer one stays until this one is complete."""
-    best, _ = _newest()
-    sequence = (best[0] << 8 | best[1]) + 1 & 0xFFFF if best else 1
-    out = bytearray(struct.pack(">H", sequence))
+    """Only what differs from the defaults."""
+    out = bytearray()
     scratch = bytearray(4)
-    for number, (p, settable, _, _, _) in app.table.parameters():
-        if settable:
+    for number, (p, settable, default, _, _) in app.table.parameters():
+        if settable and app.pool.get(p) != default:
             n = app.pool.copy_into(p, scratch, 0)
             out += struct.pack(">HB", number, n)
             out += scratch[:n]
-    out += struct.pack(">H", crc16(out))
-    with open(_FILES[sequence & 1], "wb") as f:
-        f.write(out)
+    stored.write(_FILE, out)
 
 
 def execute(app, key, args):

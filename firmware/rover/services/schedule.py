@@ -1,7 +1,8 @@
 """ST[11] time-based scheduling: telecommand packets released at on-board times, kept on flash over resets.
 
-/t/schedule: enabled u8, then entries in order of time: seconds u32, entry u16, length u8, packet. An entry leaves the
-file before it runs: a reset in between may lose one command, but never runs one twice.
+Stored table /t/schedule: enabled u8, then entries in order of time: seconds u32, entry u16, length u8, packet. An entry
+leaves the table before it runs: a reset in between may lose one command, but never runs one twice. When the newest copy
+is damaged, the one before it may hold a command that has run: what is due when that is loaded is dropped, with its event.
 """
 
 import asyncio
@@ -28,37 +29,53 @@ class Schedule:
         self._wake = asyncio.Event()
 
     def load(self):
-        for entry in self.entries():
+        from rover.services import stored
+
+        app = self.app
+        dropped = app.pool.get(d.P_TABLES_DAMAGED)
+        kept = stored.load(app, _FILE, d.STORED_TABLE_SCHEDULE)
+        app.clock.update()
+        now = app.clock.seconds
+        entries = list(self._unpack(kept))
+        if app.pool.get(d.P_TABLES_DAMAGED) != dropped:
+            for seconds, number, _ in entries:
+                if seconds <= now:
+                    app.events.report(d.E_SCHEDULE_LATE, ">HI", number, now - seconds)
+            entries = [e for e in entries if e[0] > now]
+            self.write(entries)
+        for entry in entries:
             if self.next is None:
                 self.next = entry[0]
             self._number = max(self._number, entry[1])
 
     def entries(self):
-        """Every (seconds, entry number, packet), in order of time, one at a time."""
-        try:
-            f = open(_FILE, "rb")
-        except OSError:
+        """Every (seconds, entry number, packet), in order of time."""
+        from rover.services import stored
+
+        best = stored.read(_FILE)[0]
+        return list(self._unpack(memoryview(best)[2:-2])) if best else []
+
+    def _unpack(self, data):
+        if not data:
             return
-        with f:
-            self.enabled = f.read(1) != b"\0"
-            while True:
-                head = f.read(7)
-                if len(head) < 7:
-                    return
-                seconds, number, n = struct.unpack(">IHB", head)
-                packet = f.read(n)
-                if len(packet) < n:
-                    return
-                yield seconds, number, packet
+        self.enabled = data[0] != 0
+        at = 1
+        while at + 7 <= len(data):
+            seconds, number, n = struct.unpack_from(">IHB", data, at)
+            at += 7
+            yield seconds, number, bytes(data[at : at + n])
+            at += n
 
     def write(self, entries):
-        """Replace the file; LittleFS shows the new contents at close, all or nothing."""
+        """Replace the table."""
+        from rover.services import stored
+
         entries.sort()
-        with open(_FILE, "wb") as f:
-            f.write(b"\1" if self.enabled else b"\0")
-            for seconds, number, packet in entries:
-                f.write(struct.pack(">IHB", seconds, number, len(packet)))
-                f.write(packet)
+        out = bytearray(b"\1" if self.enabled else b"\0")
+        for seconds, number, packet in entries:
+            out += struct.pack(">IHB", seconds, number, len(packet))
+            out += packet
+        stored.write(_FILE, out)
         self.next = entries[0][0] if entries else None
         self._wake.set()
 
@@ -68,7 +85,7 @@ class Schedule:
         clock.update()
         if seconds <= clock.seconds:
             return d.F_TOO_LATE
-        entries = list(self.entries())
+        entries = self.entries()
         if sum(len(e[2]) + 7 for e in entries) + len(packet) + 7 > _MAX_BYTES:
             return d.F_SCHEDULE_FULL
         self._number = (self._number + 1) & 0xFFFF
@@ -96,7 +113,7 @@ class Schedule:
 
     def _release(self):
         app = self.app
-        entries = list(self.entries())
+        entries = self.entries()
         seconds, number, packet = entries.pop(0)
         self.write(entries)
         late = app.clock.seconds - seconds
@@ -110,8 +127,8 @@ def execute(app, key, args):
     schedule = app.need_schedule()
     if key == d.C_INSERT_SCHEDULE:
         return schedule.insert(args[0], args[1])
-    entries = list(schedule.entries())
-    if key == d.C_ENABLE_SCHEDULE or key == d.C_DISABLE_SCHEDULE:
+    entries = schedule.entries()
+    if key in (d.C_ENABLE_SCHEDULE, d.C_DISABLE_SCHEDULE):
         schedule.enabled = key == d.C_ENABLE_SCHEDULE
     elif key == d.C_RESET_SCHEDULE:
         entries = []

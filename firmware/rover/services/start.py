@@ -1,0 +1,65 @@
+"""What happens once, at start; this module is gone afterwards, so that none of it costs heap while the unit runs.
+
+/t/boot: starts u16, failures u8: resets by the watchdog without a healthy minute before them; 0xFF before a restart
+that was asked for. From MANY failures on the unit starts in safe mode, and stays so until commanded to normal.
+"""
+
+import os
+
+from micropython import const
+
+from rover import dictionary as d
+from rover.services import housekeeping, modes, parameters
+
+_WATCHDOG = const(3)  # machine.WDT_RESET
+
+
+def start(app, config):
+    for path in ("/p", "/t"):
+        try:
+            os.mkdir(path)
+        except OSError:
+            pass
+    p = app.pool
+    cause = app.board.reset_cause()
+    count, failures = _boot(cause)
+    p.set(d.P_BOOT_COUNT, count)
+    p.set(d.P_FAILED_STARTS, failures)
+    p.set(d.P_RESET_CAUSE, cause)
+    p.set(d.P_ROLE, 1 if config.get("role") == "remote" else 0)
+    p.set(d.P_DICTIONARY_HASH, app.table.hash)
+    p.set(d.P_LINK_INSECURE, app.uplink.insecure)
+    p.set(d.P_HEAP_MINIMUM, 0xFFFFFFFF)
+    p.set(d.P_EVENT_MASK_LOW, 0xFFFFFFFF)
+    app.events.report(d.E_STARTED, ">HB", count, cause)
+    parameters.load(app)
+    housekeeping.load(app)
+    app.store.load()
+    app.products.load()
+    kept = app.board.kept_time() if cause == _WATCHDOG else 0
+    if kept:
+        app.clock.seconds = kept  # a few seconds behind, and not called synchronised
+    tables = os.listdir("/t")
+    if failures >= modes.MANY:
+        modes.enter(app, d.UNIT_MODE_SAFE, d.MODE_REASON_RESETS)
+    if "schedule.0" in tables or "schedule.1" in tables:
+        app.need_schedule()
+    if "exception" in tables:
+        app.events.report(d.E_EXCEPTION_STORED, ">H", os.stat("/t/exception")[6])
+
+
+def _boot(cause):
+    try:
+        with open(modes.BOOT_FILE, "rb") as f:
+            b = f.read()
+        count = (b[0] << 8 | b[1]) + 1 & 0xFFFF
+        failures = b[2]
+    except (OSError, IndexError):
+        count = 1
+        failures = 0
+    if cause == _WATCHDOG:
+        failures = failures + 1 & 0xFF
+    elif failures == 0xFF:
+        failures = 0
+    modes.save_boot(count, failures)
+    return count, failures
