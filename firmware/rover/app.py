@@ -73,7 +73,7 @@ class App:
         self._schedule_wanted = asyncio.Event()
         self._end = asyncio.Event()
         self._dormancy = None
-        self.schedule = None
+        self.schedule = self.monitors = self.actions = self.recorder = None
         from rover.services.start import start
 
         start(self, config)
@@ -113,10 +113,13 @@ class App:
         if free < p.get(d.P_HEAP_MINIMUM):
             p.set(d.P_HEAP_MINIMUM, free)
 
-    def sample(self):
-        """Bring the pool up to date: sensors, heap, counters."""
+    def sample(self, full=True):
+        """Bring the pool up to date: sensors, heap, counters; sensors only for quick diagnostics."""
         p = self.pool
         board = self.board
+        if not full:
+            self._sense()
+            return
         self.check_heap()
         if self._samples % _LARGEST_EVERY == 0:
             p.set(d.P_HEAP_LARGEST, largest_block(p.get(d.P_HEAP_FREE)))
@@ -155,6 +158,8 @@ class App:
         p.set(d.P_BYTES_RESENT, self.cfdp.bytes_resent)
         if self._dormancy:
             self._dormancy.check()
+        if self.monitors:
+            self.monitors.check()
 
     def asleep(self):
         return self.pool.get(d.P_MODE) == d.UNIT_MODE_SLEEP
@@ -312,6 +317,32 @@ class App:
             if time.ticks_diff(now, self._last_heard) > _QUIET_MS:
                 self.uplink.maintain()
 
+    def wake(self):
+        """Something was put into the downlink by hand."""
+        self._wake.set()
+
+    def need(self, service, name):
+        """An object that is made when there is something for it to do: Monitors, Actions, Recorder."""
+        attribute = name.lower()
+        found = getattr(self, attribute)
+        if found is None:
+            full = "rover.services." + service
+            __import__(full)
+            found = getattr(sys.modules[full], name)(self)
+            setattr(self, attribute, found)
+            found.load()
+        return found
+
+    def _record(self):
+        """Reports go to the on-board store while the ground is silent."""
+        after = self.pool.get(d.P_STORE_AFTER) * 1000
+        if after and time.ticks_diff(time.ticks_ms(), self._last_heard) > after:
+            if not self.pus.tap:
+                self.pus.tap = self.need("recorder", "Recorder").tap
+        elif self.pus.tap:
+            self.pus.tap = None
+            self.recorder.flush()
+
     def need_schedule(self):
         """The schedule, loaded when there is something in it or a command of its service comes."""
         if self.schedule is None:
@@ -342,6 +373,7 @@ class App:
             if self.clock.uptime > _HEALTHY_S and self.pool.get(d.P_FAILED_STARTS):
                 self._once("modes", "healthy")
             self.downlink.silence_ms = self.pool.get(d.P_GROUND_SILENCE) * 1000
+            self._record()
             if self.downlink.tick(now):
                 self.events.report(d.E_PROFILE_CHANGED, ">BB", self.downlink.profile, 1)
 

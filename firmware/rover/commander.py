@@ -20,12 +20,16 @@ _SERVICES = {
     8: "functions",
     9: "timing",
     11: "schedule",
+    12: "monitoring",
+    15: "recorder",
     17: "test",
+    19: "actions",
     20: "parameters",
+    21: "sequences",
     23: "files",
 }
-# rover.services.cfdp and what it loads stays; so does the schedule once it is in use.
-_KEPT = ("rover.services.cfdp", "rover.services.schedule")
+# Stay: file transfer and what it loads; the schedule, monitors, actions, recorder and dormancy, whose objects are in use.
+_KEPT = ("rover.services.cfdp",)
 
 
 class Failed(Exception):
@@ -42,6 +46,7 @@ class Commander:
         self.armed = 0  # key of the command that arm() allowed
         self.armed_at = 0
         self._queue = []
+        self._requests = {}  # of running activities, by task
         self._wake = asyncio.Event()
 
     def on_packet(self, packet):
@@ -65,6 +70,12 @@ class Commander:
                 self.unload()
             self._wake.clear()
             await self._wake.wait()
+
+    def progress(self, step):
+        """An activity has done step number `step`: report 1.5 where the sender asked for it."""
+        request = self._requests.get(id(asyncio.current_task()))
+        if request:
+            self.app.pus.verify(5, request, step)
 
     def unload(self):
         """Let go of modules that only commands need; the heap is worth more than the 20 ms of loading them again."""
@@ -137,6 +148,9 @@ class Commander:
     async def _activity(self, work, request, ack, name):
         app = self.app
         code = extra = 0
+        task = asyncio.current_task()
+        if ack & 4:
+            self._requests[id(task)] = request
         try:
             code = await work or 0
         except Failed as e:
@@ -147,6 +161,7 @@ class Commander:
         except Exception as e:
             app.record(e, name)
             code = d.F_INTERNAL_ERROR
+        self._requests.pop(id(task), None)
         self.activities -= 1
         self._wake.set()
         if code:

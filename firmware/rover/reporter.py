@@ -11,6 +11,7 @@ from micropython import const
 
 from rover import dictionary as d
 
+_FULL_MS = const(1000)  # faster reports (diagnostics) get the sensors only, not the heap and the counters
 _NIGHT_MS = const(60000)  # period of reports in sleep mode
 
 
@@ -38,6 +39,8 @@ class Events:
             struct.pack_into(fmt, data, 1, *values)
             n += struct.calcsize(fmt)
         app.pus.report(5, app.table.severity(event), n)
+        if app.actions:
+            app.actions.on_event(event, data[1] if n > 1 else 255)
 
 
 class Housekeeping:
@@ -71,7 +74,7 @@ class Housekeeping:
         while True:
             now = time.ticks_ms()
             wait = _NIGHT_MS
-            sampled = False
+            sampled = sampled_full = False
             sleeping = app.pool.get(d.P_MODE) == d.UNIT_MODE_SLEEP
             for number, s in self.structures.items():
                 if not s[2]:
@@ -79,9 +82,11 @@ class Housekeeping:
                 period = max(s[0], _NIGHT_MS) if sleeping else s[0]
                 left = time.ticks_diff(s[1], now)
                 if left <= 0:
-                    if not sampled:
-                        app.sample()
+                    full = s[0] >= _FULL_MS
+                    if not sampled or (full and not sampled_full):
+                        app.sample(full)
                         sampled = True
+                        sampled_full = full
                     self.report(number)
                     s[1] = time.ticks_add(s[1], period)
                     if time.ticks_diff(s[1], now) <= 0:  # fell behind (flash, long activity): no burst afterwards

@@ -29,6 +29,7 @@ async def capture(app, camera, size, form, codec, rate, x, y, width, height, exp
     try:
         number = app.store.new()
         cam, camera = await _expose(app, camera, size, form, exposure, gain)
+        app.commander.progress(1)  # the picture is in the camera's memory
         if form == d.PICTURE_FORMAT_JPEG:
             width, height, x, y = cam.width, cam.height, 0, 0
             layers = await _copy(app, cam, number)

@@ -8,8 +8,11 @@ from micropython import const
 
 from rover import dictionary as d
 from rover import store
+from rover.services import stored
 
 _ROOM = const(320)
+_PROTECTED = "/t/protected"  # stored table: paths, each with a line feed
+_OURS = ("/key.bin", "/boot.py", "/main.py", "/config.json")  # without these there is no way back
 
 
 def _size(path):
@@ -29,10 +32,20 @@ def execute(app, key, args):
     if key == d.C_LIST_PRODUCTS:
         return _catalogue(app, args[0])
     if key == d.C_DELETE_FILE:
-        if args[0] == "/key.bin" or _size(args[0]) < 0:
+        if _size(args[0]) < 0:
             return d.F_UNKNOWN_FILE
+        if args[0] in _OURS or args[0] in _protected(app):
+            return d.F_PROTECTED
         os.remove(args[0])
         return None
+    if key in (d.C_PROTECT_FILE, d.C_RELEASE_FILE):
+        return _protect(app, args[0], key == d.C_PROTECT_FILE)
+    if key == d.C_COPY_FILE:
+        if args[0] == "/key.bin" or _size(args[0]) < 0:
+            return d.F_UNKNOWN_FILE
+        if args[1] in _OURS or args[1] in _protected(app):
+            return d.F_PROTECTED
+        return _copy(app, args[0], args[1])
     if key == d.C_DOWNLINK_FILE:
         if args[0] == "/key.bin" or _size(args[0]) < 0:
             return d.F_UNKNOWN_FILE
@@ -52,6 +65,52 @@ def execute(app, key, args):
     if key == d.C_CANCEL_TRANSFER:
         return None if app.cfdp.cancel(args[0]) else d.F_UNKNOWN_TRANSFER
     return d.F_UNSUPPORTED
+
+
+def _protected(app):
+    kept = stored.load(app, _PROTECTED, d.STORED_TABLE_PROTECTED)
+    return bytes(kept).decode().split("\n")[:-1] if kept else []
+
+
+def _protect(app, path, on):
+    paths = _protected(app)
+    if on:
+        if _size(path) < 0:
+            return d.F_UNKNOWN_FILE
+        if path not in paths:
+            paths.append(path)
+        if len(paths) > 32:
+            return d.F_TABLE_FULL
+    elif path in paths:
+        paths.remove(path)
+    else:
+        return d.F_UNKNOWN_FILE
+    stored.write(_PROTECTED, "".join(p + "\n" for p in paths).encode())
+    return None
+
+
+async def _copy(app, source, target):
+    """Whole or not at all: under another name first."""
+    if app.store.free() < _size(source):
+        return d.F_FLASH_FULL
+    part = target + "~"
+    buf = memoryview(bytearray(1024))
+    try:
+        with open(source, "rb") as f, open(part, "wb") as g:
+            while True:
+                n = f.readinto(buf)
+                if not n:
+                    break
+                g.write(buf[:n])
+                await asyncio.sleep_ms(0)
+        os.rename(part, target)
+    except OSError:
+        try:
+            os.remove(part)
+        except OSError:
+            pass
+        return d.F_UNKNOWN_FILE  # no such folder
+    return None
 
 
 def _text(data, n, text):

@@ -46,6 +46,8 @@ async def _end(app, reason):
     from rover.services import modes
 
     modes.leaving(app)
+    if app.recorder:
+        app.recorder.flush()
     await asyncio.sleep_ms(1500)  # the completion report must reach the line first
     app.stop(restart=not reason)
 

@@ -81,15 +81,22 @@ class Schedule:
 
     def insert(self, seconds, packet):
         """Returns a failure code or None."""
+        return self.insert_all([(seconds, packet)])
+
+    def insert_all(self, wanted):
+        """All of (seconds, packet), or nothing and a failure code."""
         clock = self.app.clock
         clock.update()
-        if seconds <= clock.seconds:
-            return d.F_TOO_LATE
         entries = self.entries()
-        if sum(len(e[2]) + 7 for e in entries) + len(packet) + 7 > _MAX_BYTES:
+        for seconds, packet in wanted:
+            if seconds <= clock.seconds:
+                return d.F_TOO_LATE
+            if len(packet) < 11:
+                return d.F_WRONG_LENGTH
+            self._number = (self._number + 1) & 0xFFFF
+            entries.append((seconds, self._number, packet))
+        if sum(len(e[2]) + 7 for e in entries) > _MAX_BYTES:
             return d.F_SCHEDULE_FULL
-        self._number = (self._number + 1) & 0xFFFF
-        entries.append((seconds, self._number, packet))
         self.write(entries)
         return None
 
@@ -137,6 +144,10 @@ def execute(app, key, args):
         if len(kept) == len(entries):
             return d.F_OUT_OF_RANGE
         entries = kept
+    elif key == d.C_SHIFT_ENTRY:
+        if args[0] not in [e[1] for e in entries]:
+            return d.F_OUT_OF_RANGE
+        entries = [(max(0, s + args[1]) if n == args[0] else s, n, p) for s, n, p in entries]
     elif key == d.C_SHIFT_SCHEDULE:
         entries = [(max(0, s + args[0]), n, p) for s, n, p in entries]
     elif key == d.C_LIST_SCHEDULE:

@@ -15,7 +15,7 @@ _WATCHDOG = const(3)  # machine.WDT_RESET
 
 
 def start(app, config):
-    for path in ("/p", "/t"):
+    for path in ("/p", "/t", "/q"):
         try:
             os.mkdir(path)
         except OSError:
@@ -44,6 +44,11 @@ def start(app, config):
         modes.enter(app, d.UNIT_MODE_SAFE, d.MODE_REASON_RESETS)
     if "schedule.0" in tables or "schedule.1" in tables:
         app.need_schedule()
+    if failures < modes.MANY:
+        if "monitors.0" in tables or "monitors.1" in tables:
+            app.need("monitoring", "Monitors")
+        if "actions.0" in tables or "actions.1" in tables:
+            app.need("actions", "Actions")
     if "exception" in tables:
         app.events.report(d.E_EXCEPTION_STORED, ">H", os.stat("/t/exception")[6])
 

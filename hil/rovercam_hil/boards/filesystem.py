@@ -30,7 +30,7 @@ FLASH_SIZE = 2 * 1024 * 1024
 OFFSET = FLASH_SIZE - SIZE
 ARCH = "armv6m"
 SOURCE_AT_ROOT = ("boot.py", "main.py")  # MicroPython runs these by name, as source
-FOLDERS = ("/p", "/t")  # products, tables: the firmware makes them itself where they are missing, at 100 ms each
+FOLDERS = ("/p", "/t", "/q")  # products, tables, sequences: the firmware makes them itself where they are missing, at 100 ms each
 _DISK_VERSION = 0x00020000  # littlefs 2.0: read and written by every MicroPython
 
 
