@@ -14,7 +14,7 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,17 +107,30 @@ def firmware_files(folder: Path | None = None, slot: str = "a", arch: str = ARCH
     Files of the package that are not Python (the packed dictionary) are copied as they are.
     """
     folder = places.firmware_dir() if folder is None else folder
+    sources = [p for p in sorted(folder.rglob("*")) if p.is_file() and "__pycache__" not in p.parts]
+    key = _state_of(sources, slot, arch)
+    if key in _built:
+        return dict(_built[key])
     files = {f"/{name}": (folder / name).read_bytes() for name in SOURCE_AT_ROOT if (folder / name).exists()}
-    for path in sorted(folder.rglob("*")):
+    for path in sources:
         inside = path.relative_to(folder)
-        if not path.is_file() or "__pycache__" in inside.parts or len(inside.parts) == 1:
+        if len(inside.parts) == 1:
             continue
         target = f"/{slot}/{inside.as_posix()}"
         if path.suffix == ".py":
             files[target[:-3] + ".mpy"] = compile_mpy(path, path.stem, arch)
         elif path.suffix != ".mpy":
             files[target] = path.read_bytes()
+    _built.clear()
+    _built[key] = dict(files)
     return files
+
+
+_built: dict[str, dict[str, bytes]] = {}  # the last firmware compiled by this process: a suite boots it dozens of times
+
+
+def _state_of(sources: Sequence[Path], slot: str, arch: str) -> str:
+    return repr((slot, arch, [(str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in sources]))
 
 
 def build(files: Mapping[str, bytes]) -> bytes:

@@ -183,6 +183,10 @@ class EmulatedPico(Board):
         ``flash_operations``), after ``fraction`` of its time. ``run`` then returns with the board off."""
         self._cut_at = (operation, fraction)
 
+    def forget_power_cut(self) -> None:
+        """A cut that was asked for and has not come yet does not come."""
+        self._cut_at = None
+
     @property
     def flash_operations(self) -> int:
         """Erases and page programs since the creation of the board."""
