@@ -22,6 +22,10 @@ explicit_package_bases = True
 namespace_packages = True
 no_site_packages = True
 check_untyped_defs = False
+
+# The stubs of this board leave out the inline assembler, which it has.
+[mypy-rover.imaging.kernels_thumb]
+disable_error_code = attr-defined
 """
 
 
@@ -71,7 +75,8 @@ def check(typings: Path, tmp_path: Path, *paths: Path) -> list[str]:
 
 
 def test_firmware_types(typings: Path, tmp_path: Path) -> None:
-    assert check(typings, tmp_path, ROOT / "firmware" / "rover") == []
+    errors = check(typings, tmp_path, ROOT / "firmware" / "rover")
+    assert not errors, "\n".join(errors)
 
 
 def test_the_check_finds_an_error(typings: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import os
 import struct
 from array import array
 
+import micropython
 from micropython import const
 
 # Directive codes, 727.0-B-5 table 5-4
@@ -197,8 +198,8 @@ class Cfdp:
         self._count = 0  # packet sequence counts of the two APIDs
         self._repair_count = 0
         self._repairing = False
-        self._txs = []
-        self._acks = []  # ACK PDUs owed: (second byte of header flags, peer, seq, code << 4 | subtype, condition, status)
+        self._txs: list = []
+        self._acks: list = []  # ACK PDUs owed: (second byte of header flags, peer, seq, code << 4 | subtype, condition, status)
         self._receiver = None
         self._seq = self._seq_end = 0
         self._restore()

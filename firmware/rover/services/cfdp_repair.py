@@ -12,6 +12,7 @@ _BATCH blocks of a generation are computed in one pass over its data: reading fl
 
 import struct
 
+import micropython
 from micropython import const
 
 BLOCK = const(100)  # from the dictionary; a multiple of 20
