@@ -6,12 +6,19 @@ written as 16-bit entries (word, length, column, signs), then the code options o
 the entries are coded. Memory: 70 bytes per block in the arena and 1.8 KB of tables.
 """
 
+import sys
 from array import array
 
 import micropython
 from micropython import const
 
-from rover.imaging.kernels import masks, signs
+from rover import imaging
+
+try:
+    from rover.imaging.planes_thumb import emit, estimate, masks, refine, signs, words
+except Exception:  # another processor, or a compiler without inline assembler: the portable form
+    from rover.imaging.kernels import masks, signs
+    from rover.imaging.planes import emit, estimate, refine, words
 
 # state words per block: significant masks (3), sign masks (3), bits of the plane (3)
 _STATE = const(36)
@@ -135,467 +142,6 @@ def _depths(st: ptr32, a: ptr8, p: ptr32, depth: ptr8) -> int:
 
 
 @micropython.viper
-def _words(a: ptr8, args: ptr32, t: ptr8):
-    """Stages 1-3 of plane args[4] for args[6] blocks: the three lists of entries, and per gaggle their ends and code options.
-
-    In the arena at args[12]: significant and sign masks (6 words per block), [13]: bits of the plane (3), [14]: entries,
-    [15]: depths, [17]: per gaggle the ends of its three lists and the options (2 bits per word length 2, 3, 4)."""
-    base = int(a)
-    s = ptr32(base + args[12])
-    pm = ptr32(base + args[13])
-    e = ptr16(base + args[14])
-    depth = ptr8(base + args[15])
-    tab = t
-    costs = ptr32(int(t) + 256)
-    ends = ptr16(base + args[17])
-    b = args[4]
-    count = args[6]
-    e1 = 0
-    e2 = count
-    e3 = 6 * count
-    i = 0
-    gi = 0
-    # coefficients that have a bit in this plane at all: subband weights
-    vhl = 0x1FFFFF
-    if b < 3:
-        vhl = 0xFFFFF
-    if b < 2:
-        vhl = 0xFFFF
-    if b < 1:
-        vhl = 0
-    vhh = 0x1FFFFF
-    if b < 2:
-        vhh = 0xFFFFF
-    if b < 1:
-        vhh = 0xFFFF
-    while i < count:
-        end = i + 16
-        if end > count:
-            end = count
-        # accumulated lengths per option: for word lengths 2, 3, 4 options 0 and 2 in one word, 1 and 3 in the other
-        a2 = 0
-        b2 = 0
-        a3 = 0
-        b3 = 0
-        a4 = 0
-        b4 = 0
-        while i < end:
-            if depth[i] > b:
-                i3 = i * 3
-                i6 = i * 6
-                s0 = s[i6]
-                s1 = s[i6 + 1]
-                s2 = s[i6 + 2]
-                n0 = pm[i3] & (s0 ^ 0x1FFFFF)
-                n1 = pm[i3 + 1] & (s1 ^ 0x1FFFFF)
-                n2 = pm[i3 + 2] & (s2 ^ 0x1FFFFF)
-                # stage 1: types of the parents
-                u0 = (s0 ^ 0x1FFFFF) & vhl
-                u1 = (s1 ^ 0x1FFFFF) & vhl
-                u2 = (s2 ^ 0x1FFFFF) & vhh
-                u = (u0 >> 20) | ((u1 >> 20) << 1) | ((u2 >> 20) << 2)
-                if u:
-                    v = (n0 >> 20) | ((n1 >> 20) << 1) | ((n2 >> 20) << 2)
-                    w = tab[(u << 4) | v]
-                    if v:
-                        g = (s[i6 + 3] >> 20) | ((s[i6 + 4] >> 20) << 1) | ((s[i6 + 5] >> 20) << 2)
-                        e[e1] = w | (tab[(v << 4) | (g & v)] << 7) | 0x2000
-                    else:
-                        e[e1] = w
-                    e1 += 1
-                    x = w >> 4
-                    c = costs[w]
-                    if x == 1:
-                        a2 += c & 0xFF00FF
-                        b2 += (c >> 8) & 0xFF00FF
-                    elif x == 2:
-                        a3 += c & 0xFF00FF
-                        b3 += (c >> 8) & 0xFF00FF
-                # stage 2
-                go = 1
-                if not (s0 | s1 | s2) & 0xFFFFF:
-                    if not (u0 | u1 | u2) & 0xFFFFF:
-                        go = 0
-                    elif (n0 | n1 | n2) & 0xFFFFF:
-                        e[e2] = 1
-                        e2 += 1
-                    else:
-                        e[e2] = 0
-                        e2 += 1
-                        go = 0
-                if go:
-                    u = 0
-                    v = 0
-                    if not s0 & 0xFFFFF and u0 & 0xFFFFF:
-                        u = 1
-                        if n0 & 0xFFFFF:
-                            v = 1
-                    if not s1 & 0xFFFFF and u1 & 0xFFFFF:
-                        u |= 2
-                        if n1 & 0xFFFFF:
-                            v |= 2
-                    if not s2 & 0xFFFFF and u2 & 0xFFFFF:
-                        u |= 4
-                        if n2 & 0xFFFFF:
-                            v |= 4
-                    if u:
-                        w = tab[(u << 4) | v]
-                        if w >> 4 == 2:
-                            w |= 0x40
-                        e[e2] = w
-                        e2 += 1
-                        x = (w >> 4) & 3
-                        c = costs[w]
-                        if x == 1:
-                            a2 += c & 0xFF00FF
-                            b2 += (c >> 8) & 0xFF00FF
-                        elif x == 2:
-                            a3 += c & 0xFF00FF
-                            b3 += (c >> 8) & 0xFF00FF
-                    # families one after the other; groups are entered in stage 3 below
-                    f = 0
-                    gu = 0
-                    gv = 0
-                    while f < 3:
-                        un = u0
-                        nw = n0
-                        sg = s0
-                        if f == 1:
-                            un = u1
-                            nw = n1
-                            sg = s1
-                        elif f == 2:
-                            un = u2
-                            nw = n2
-                            sg = s2
-                        if (sg | nw) & 0xFFFFF:
-                            u = (un >> 16) & 15
-                            if u:
-                                v = (nw >> 16) & 15
-                                w = tab[(u << 4) | v]
-                                c = costs[w]
-                                x = w >> 4
-                                if v:
-                                    w |= (tab[(v << 4) | ((s[i6 + 3 + f] >> 16) & v)] << 7) | 0x2000
-                                e[e2] = w
-                                e2 += 1
-                                if x == 3:
-                                    a4 += c & 0xFF00FF
-                                    b4 += (c >> 8) & 0xFF00FF
-                                elif x == 2:
-                                    a3 += c & 0xFF00FF
-                                    b3 += (c >> 8) & 0xFF00FF
-                                elif x == 1:
-                                    a2 += c & 0xFF00FF
-                                    b2 += (c >> 8) & 0xFF00FF
-                            if not sg & 0xFFFF and un & 0xFFFF:
-                                gu |= 1 << f
-                                if nw & 0xFFFF:
-                                    gv |= 1 << f
-                        f += 1
-                    # stage 3: groups of grandchildren
-                    if gu:
-                        w = tab[(gu << 4) | gv]
-                        e[e3] = w
-                        e3 += 1
-                        c = costs[w]
-                        x = w >> 4
-                        if x == 1:
-                            a2 += c & 0xFF00FF
-                            b2 += (c >> 8) & 0xFF00FF
-                        elif x == 2:
-                            a3 += c & 0xFF00FF
-                            b3 += (c >> 8) & 0xFF00FF
-                    f = 0
-                    while f < 3:
-                        un = u0 & 0xFFFF
-                        nw = n0 & 0xFFFF
-                        sg = s0 & 0xFFFF
-                        if f == 1:
-                            un = u1 & 0xFFFF
-                            nw = n1 & 0xFFFF
-                            sg = s1 & 0xFFFF
-                        elif f == 2:
-                            un = u2 & 0xFFFF
-                            nw = n2 & 0xFFFF
-                            sg = s2 & 0xFFFF
-                        if un and (sg | nw):
-                            u = 0
-                            v = 0
-                            k = 1
-                            x = 0
-                            while x < 16:
-                                if not (sg >> x) & 15:
-                                    u |= k
-                                    if (nw >> x) & 15:
-                                        v |= k
-                                k = k << 1
-                                x += 4
-                            if u:
-                                w = tab[(u << 4) | v]
-                                x = w >> 4
-                                if x == 3:
-                                    w |= 0x40
-                                e[e3] = w
-                                e3 += 1
-                                c = costs[w]
-                                if x == 3:
-                                    a4 += c & 0xFF00FF
-                                    b4 += (c >> 8) & 0xFF00FF
-                                elif x == 2:
-                                    a3 += c & 0xFF00FF
-                                    b3 += (c >> 8) & 0xFF00FF
-                                elif x == 1:
-                                    a2 += c & 0xFF00FF
-                                    b2 += (c >> 8) & 0xFF00FF
-                        f += 1
-                    f = 0
-                    while f < 3:
-                        un = u0 & 0xFFFF
-                        nw = n0 & 0xFFFF
-                        sg = s0 & 0xFFFF
-                        if f == 1:
-                            un = u1 & 0xFFFF
-                            nw = n1 & 0xFFFF
-                            sg = s1 & 0xFFFF
-                        elif f == 2:
-                            un = u2 & 0xFFFF
-                            nw = n2 & 0xFFFF
-                            sg = s2 & 0xFFFF
-                        if un and (sg | nw):
-                            sg |= nw
-                            k = s[i6 + 3 + f]
-                            while un:
-                                u = un & 15
-                                if u and sg & 15:
-                                    v = nw & 15
-                                    w = tab[(u << 4) | v]
-                                    x = w >> 4
-                                    if x == 3:
-                                        w |= 0x40
-                                    c = costs[w]
-                                    if v:
-                                        w |= (tab[(v << 4) | (k & v)] << 7) | 0x2000
-                                    e[e3] = w
-                                    e3 += 1
-                                    if x == 3:
-                                        a4 += c & 0xFF00FF
-                                        b4 += (c >> 8) & 0xFF00FF
-                                    elif x == 2:
-                                        a3 += c & 0xFF00FF
-                                        b3 += (c >> 8) & 0xFF00FF
-                                    elif x == 1:
-                                        a2 += c & 0xFF00FF
-                                        b2 += (c >> 8) & 0xFF00FF
-                                un = un >> 4
-                                nw = nw >> 4
-                                sg = sg >> 4
-                                k = k >> 4
-                        f += 1
-            i += 1
-        # least length; uncoded wins ties, then the smallest option (4.5.3.3.5)
-        o2 = 3
-        if (a2 & 0xFFFF) < ((b2 >> 16) & 0xFFFF):
-            o2 = 0
-        o3 = 3
-        c = (b3 >> 16) & 0xFFFF
-        if (a3 & 0xFFFF) < c:
-            o3 = 0
-            c = a3 & 0xFFFF
-        if (b3 & 0xFFFF) < c:
-            o3 = 1
-        o4 = 3
-        c = (b4 >> 16) & 0xFFFF
-        if (a4 & 0xFFFF) < c:
-            o4 = 0
-            c = a4 & 0xFFFF
-        if (b4 & 0xFFFF) < c:
-            o4 = 1
-            c = b4 & 0xFFFF
-        if (a4 >> 16) < c:
-            o4 = 2
-        ends[gi] = e1
-        ends[gi + 1] = e2
-        ends[gi + 2] = e3
-        ends[gi + 3] = o2 | (o3 << 2) | (o4 << 4)
-        gi += 4
-
-
-@micropython.viper
-def _emit(a: ptr8, args: ptr32, t: ptr8):
-    """Code the entries of stage args[3] from gaggle args[5] on, then of the next ones up to args[10], while out has room.
-
-    args[3], [5] and [11] (place in the entries) are moved on. Bits 6-8 of a gaggle's options: which ids are already out."""
-    base = int(a)
-    e = ptr16(base + args[14])
-    g = ptr16(base + args[17])
-    out = ptr8(base + args[18])
-    code = ptr16(int(t) + 768)
-    stage = args[3]
-    last_stage = args[10]
-    i = args[5]
-    count = args[6]
-    end = (count + 15) >> 4
-    at = args[11]
-    pos = args[0]
-    acc = args[1]
-    bits = args[2]
-    limit = args[16]
-    while stage <= last_stage and pos < limit:
-        last = g[4 * i + stage]
-        o = g[4 * i + 3]
-        while at < last:
-            w = e[at]
-            at += 1
-            x = (w >> 4) & 3
-            if x:
-                k = (o >> ((x - 1) << 1)) & 3
-                if not o & (32 << x):
-                    o |= 32 << x
-                    if x == 1:
-                        acc = (acc << 1) | (k & 1)
-                        bits += 1
-                    else:
-                        acc = (acc << 2) | k
-                        bits += 2
-                c = code[(k << 7) | (w & 0x7F)]
-                x = c >> 8
-                acc = (acc << x) | (c & 0xFF)
-                bits += x
-            else:
-                acc = (acc << 1) | (w & 1)
-                bits += 1
-            w = w >> 7
-            if w:  # bit 6: signs follow the word
-                x = ((w >> 4) & 3) + 1
-                acc = (acc << x) | (w & 15)
-                bits += x
-            while bits >= 8:
-                bits -= 8
-                out[pos] = acc >> bits
-                pos += 1
-            acc = acc & 0xFF
-        g[4 * i + 3] = o
-        i += 1
-        if i == end:
-            i = 0
-            stage += 1
-            at = count
-            if stage == 2:
-                at = 6 * count
-    args[0] = pos
-    args[1] = acc & ((1 << bits) - 1)
-    args[2] = bits
-    args[3] = stage
-    args[5] = i
-    args[11] = at
-
-
-@micropython.viper
-def _refine(a: ptr8, args: ptr32, t: ptr8) -> int:
-    """Stage 4 for blocks args[5] .. args[6] while there is room: bits of what was significant before; then the plane's
-    new ones become significant. Returns the next block."""
-    base = int(a)
-    s = ptr32(base + args[12])
-    pm = ptr32(base + args[13])
-    depth = ptr8(base + args[15])
-    out = ptr8(base + args[18])
-    tab = t
-    b = args[4]
-    i = args[5]
-    end = args[6]
-    pos = args[0]
-    acc = args[1]
-    bits = args[2]
-    limit = args[16]
-    vhl = 0x1FFFFF
-    if b < 3:
-        vhl = 0xFFFFF
-    if b < 2:
-        vhl = 0xFFFF
-    if b < 1:
-        vhl = 0
-    vhh = 0x1FFFFF
-    if b < 2:
-        vhh = 0xFFFFF
-    if b < 1:
-        vhh = 0xFFFF
-    while i < end and pos < limit:
-        if depth[i] > b:
-            j = i * 6
-            k = i * 3
-            p0 = pm[k]
-            p1 = pm[k + 1]
-            p2 = pm[k + 2]
-            s0 = s[j] & vhl
-            s1 = s[j + 1] & vhl
-            s2 = s[j + 2] & vhh
-            if s0 | s1 | s2:
-                u = (s0 >> 20) | ((s1 >> 20) << 1) | ((s2 >> 20) << 2)
-                if u:
-                    v = (p0 >> 20) | ((p1 >> 20) << 1) | ((p2 >> 20) << 2)
-                    w = tab[(u << 4) | (u & v)]
-                    x = (w >> 4) + 1
-                    acc = (acc << x) | (w & 15)
-                    bits += x
-                u = (s0 >> 16) & 15
-                if u:
-                    w = tab[(u << 4) | (u & (p0 >> 16))]
-                    x = (w >> 4) + 1
-                    acc = (acc << x) | (w & 15)
-                    bits += x
-                u = (s1 >> 16) & 15
-                if u:
-                    w = tab[(u << 4) | (u & (p1 >> 16))]
-                    x = (w >> 4) + 1
-                    acc = (acc << x) | (w & 15)
-                    bits += x
-                u = (s2 >> 16) & 15
-                if u:
-                    w = tab[(u << 4) | (u & (p2 >> 16))]
-                    x = (w >> 4) + 1
-                    acc = (acc << x) | (w & 15)
-                    bits += x
-                while bits >= 8:
-                    bits -= 8
-                    out[pos] = acc >> bits
-                    pos += 1
-                f = 0
-                while f < 3:
-                    u = s0 & 0xFFFF
-                    v = p0
-                    if f == 1:
-                        u = s1 & 0xFFFF
-                        v = p1
-                    elif f == 2:
-                        u = s2 & 0xFFFF
-                        v = p2
-                    while u:
-                        x = u & 15
-                        if x:
-                            w = tab[(x << 4) | (x & v)]
-                            x = (w >> 4) + 1
-                            acc = (acc << x) | (w & 15)
-                            bits += x
-                        u = u >> 4
-                        v = v >> 4
-                    while bits >= 8:
-                        bits -= 8
-                        out[pos] = acc >> bits
-                        pos += 1
-                    acc = acc & 0xFF
-                    f += 1
-            s[j] = s[j] | p0
-            s[j + 1] = s[j + 1] | p1
-            s[j + 2] = s[j + 2] | p2
-        i += 1
-    args[0] = pos
-    args[1] = acc & ((1 << bits) - 1)
-    args[2] = bits
-    return i
-
-
-@micropython.viper
 def _dc_bits(a: ptr8, args: ptr32, shift: int) -> int:
     # one bit plane of the (biased) DC coefficients of blocks args[5] .. args[6], while there is room
     base = int(a)
@@ -620,58 +166,6 @@ def _dc_bits(a: ptr8, args: ptr32, shift: int) -> int:
     args[1] = acc
     args[2] = bits
     return i
-
-
-@micropython.viper
-def estimate(a: ptr8, p: ptr32, out: ptr32, plane: int):
-    """Guess of the bits of p[0] converted blocks down to `plane` (low half of each out word) and to the plane above (high
-    half), in eighths of a bit: a coefficient with v = magnitude >> plane > 0 costs about 4.75 + 1.25 log2 v."""
-    base = int(a)
-    n = p[0]
-    f = 0
-    while f < 3:
-        r = 0
-        while r < 7:
-            row = ptr16(base + p[1 + 7 * f + r])
-            per = 1
-            s = plane - 3
-            if r > 2:
-                per = 4
-                s = plane - 1
-            elif r > 0:
-                per = 2
-                s = plane - 2
-            if f == 2:
-                s += 1
-            i = 0
-            while i < n:
-                w = 0
-                j = 0
-                while j < per:
-                    v = row[i * per + j] & 0x7FFF
-                    if s > 0:
-                        v = v >> s
-                    elif s < 0:
-                        v = v << (0 - s)
-                    if v:
-                        if v == 1:
-                            w += 38
-                        elif v < 4:
-                            w += 0x26002F
-                        elif v < 8:
-                            w += 0x300039
-                        elif v < 16:
-                            w += 0x3A0043
-                        else:
-                            w += 0x48004D
-                    j += 1
-                if f | r == 0:
-                    out[i] = w + 0x400040
-                else:
-                    out[i] = out[i] + w
-                i += 1
-            r += 1
-        f += 1
 
 
 @micropython.viper
@@ -786,55 +280,12 @@ def _unary(v: ptr16, j: int, c: ptr32, out: ptr8):
     c[2] = bits
 
 
-# Table 4-13 to 4-17: symbols of the words (2 columns where the zero word cannot occur), and the code words of the options.
-_SYMBOLS = (
-    b"\x00\x02\x01\x03"
-    + b"\x01\x04\x00\x05\x02\x06\x03\x07"
-    + b"\x07\x03\x00\x04\x01\x05\x02\x06"
-    + b"\x0a\x01\x03\x06\x02\x05\x09\x0c\x00\x08\x07\x0d\x04\x0e\x0b\x0f"
-    + b"\x0f\x01\x03\x06\x02\x05\x09\x0b\x00\x08\x07\x0c\x04\x0d\x0a\x0e"
-)
-# length << 8 | code word
-_CODES = (
-    (0x101, 0x201, 0x301, 0x300),
-    (0x101, 0x201, 0x301, 0x500, 0x501, 0x502, 0x606, 0x607),
-    (0x202, 0x203, 0x302, 0x303, 0x402, 0x403, 0x400, 0x401),
-    (0x101, 0x201, 0x301, 0x401, 0x700, 0x701, 0x702, 0x703, 0x808, 0x809, 0x80A, 0x80B, 0x80C, 0x80D, 0x80E, 0x80F),
-    (0x202, 0x203, 0x302, 0x303, 0x402, 0x403, 0x600, 0x601, 0x602, 0x603, 0x604, 0x605, 0x70C, 0x70D, 0x70E, 0x70F),
-    (0x304, 0x305, 0x306, 0x307, 0x404, 0x405, 0x406, 0x407, 0x504, 0x505, 0x506, 0x507, 0x500, 0x501, 0x502, 0x503),
-)
-
-
 def tables():
-    """What the kernels look words up in, made once, 1792 bytes: compaction (256), costs (128 words), codes (512 halves).
+    """The table of codewords.py; that module's code leaves the heap again."""
+    from rover.imaging.codewords import tables as make
 
-    A word's key is column << 6 | (length - 1) << 4 | word."""
-    table = bytearray(1792)
-    # [mask << 4 | bits]: the bits under the mask, first coefficient (bit 0) foremost
-    for mask in range(1, 16):
-        for bits in range(16):
-            n = w = 0
-            for k in range(4):
-                if mask >> k & 1:
-                    n += 1
-                    w = w << 1 | bits >> k & 1
-            table[mask << 4 | bits] = (n - 1) << 4 | w
-    for column in range(2):
-        for n in (2, 3, 4):
-            first = (4, 12)[column] if n == 3 else (20, 36)[column] if n == 4 else 0
-            for w in range(1 << n):
-                key = column << 6 | (n - 1) << 4 | w
-                for option in range(4):
-                    if option == 3:
-                        c = n << 8 | _SYMBOLS[first + w]  # "uncoded": the symbol as it is
-                    elif option < n - 1:
-                        c = _CODES[(0, 1, 3)[n - 2] + option][_SYMBOLS[first + w]]
-                    else:
-                        continue
-                    at = 768 + 2 * (option << 7 | key)
-                    table[at] = c & 0xFF
-                    table[at + 1] = c >> 8
-                    table[256 + 4 * key + option] = c >> 8
+    table = make()
+    del imaging.codewords, sys.modules["rover.imaging.codewords"]
     return table
 
 
@@ -859,7 +310,7 @@ class Coder:
         self.sink = sink
         self.table = table or tables()
         a = self._arena = wavelet.arena
-        self.c = c = array("i", [0] * 20)
+        self.c = c = array("i", [0] * 32)  # 20 on: the assembler kernels' own
         at += -(wavelet.base + at) & 3
         c[12] = at
         c[13] = at + 24 * size
@@ -1007,10 +458,10 @@ class Coder:
             c[3] = c[5] = c[11] = 0
             c[6] = count
             c[10] = min(last, 2)
-            _words(a, c, self.table)
+            words(a, c, self.table)
             while c[3] <= c[10]:
                 self._room()
-                _emit(a, c, self.table)
+                emit(a, c, self.table)
             if last < 3:
                 return
             c[3] = 3
@@ -1018,7 +469,7 @@ class Coder:
             c[6] = count
             while c[5] < count:
                 self._room()
-                c[5] = _refine(a, c, self.table)
+                c[5] = refine(a, c, self.table)
 
     def _room(self):
         if self.c[_POS] >= self.c[16]:
