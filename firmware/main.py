@@ -4,12 +4,26 @@ if not STRAPPED:  # noqa: F821 - boot.py runs in the same namespace
     import gc
     import sys
 
-    SLOT = "/a"
-    sys.path.insert(0, SLOT)
-    from rover.arena import Arena
+    sys.path.insert(0, SLOT)  # noqa: F821
+    try:
+        from rover.arena import Arena
 
-    ARENA = Arena()  # before any other import, while the heap is one piece
-    gc.threshold(4096)  # what loading a module leaves behind goes before the next one is put beside it
-    from rover.app import main
+        ARENA = Arena()  # before any other import, while the heap is one piece
+        gc.threshold(4096)  # what loading a module leaves behind goes before the next one is put beside it
+        from rover.app import main
 
-    main(SLOT, ARENA)
+        main(SLOT, ARENA)  # noqa: F821
+    except Exception as error:  # this firmware does not run: the other slot's, if there is one
+        import os
+        import time
+
+        import machine
+
+        with open("/t/exception", "w") as f:
+            sys.print_exception(error, f)
+        other = "b" if SLOT == "/a" else "a"  # noqa: F821
+        if other in os.listdir("/"):
+            with open("/slot", "w") as f:
+                f.write(other + "!")
+        time.sleep(5)
+        machine.reset()

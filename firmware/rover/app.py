@@ -44,6 +44,8 @@ class App:
     def __init__(self, board, arena, config, keys, folder):
         self.board = board
         self.arena = arena
+        self.folder = folder
+        self.trial = False
         unit = config.get("unit", 1)
         apid = d.APID_BASE + d.APID_PER_UNIT * unit
         scid = d.UNIT_SCID_BASE + unit
@@ -317,6 +319,11 @@ class App:
             if time.ticks_diff(now, self._last_heard) > _QUIET_MS:
                 self.uplink.maintain()
 
+    def select_slot(self, text):
+        """What /boot.py reads."""
+        with open("/slot", "w") as f:
+            f.write(text)
+
     def wake(self):
         """Something was put into the downlink by hand."""
         self._wake.set()
@@ -370,7 +377,7 @@ class App:
                     break  # no more food: the chip starts anew
             else:
                 self.board.feed_watchdog()
-            if self.clock.uptime > _HEALTHY_S and self.pool.get(d.P_FAILED_STARTS):
+            if self.clock.uptime > _HEALTHY_S and (self.trial or self.pool.get(d.P_FAILED_STARTS)):
                 self._once("modes", "healthy")
             self.downlink.silence_ms = self.pool.get(d.P_GROUND_SILENCE) * 1000
             self._record()

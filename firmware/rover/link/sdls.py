@@ -81,6 +81,10 @@ class Security:
             return BAD_MAC
         return OK if self.number(view) > self.floor else REPLAY
 
+    def key(self):
+        """The operational key, or None in the insecure bench mode: for what else the ground must prove."""
+        return self._key
+
     def number(self, view):
         return view[7] << 24 | view[8] << 16 | view[9] << 8 | view[10]
 

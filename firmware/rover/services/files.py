@@ -12,7 +12,7 @@ from rover.services import stored
 
 _ROOM = const(320)
 _PROTECTED = "/t/protected"  # stored table: paths, each with a line feed
-_OURS = ("/key.bin", "/boot.py", "/main.py", "/config.json")  # without these there is no way back
+_OURS = ("/key.bin", "/boot.py", "/main.py", "/config.json", "/slot")  # without these there is no way back
 
 
 def _size(path):
@@ -34,7 +34,7 @@ def execute(app, key, args):
     if key == d.C_DELETE_FILE:
         if _size(args[0]) < 0:
             return d.F_UNKNOWN_FILE
-        if args[0] in _OURS or args[0] in _protected(app):
+        if _refused(app, args[0]):
             return d.F_PROTECTED
         os.remove(args[0])
         return None
@@ -43,7 +43,7 @@ def execute(app, key, args):
     if key == d.C_COPY_FILE:
         if args[0] == "/key.bin" or _size(args[0]) < 0:
             return d.F_UNKNOWN_FILE
-        if args[1] in _OURS or args[1] in _protected(app):
+        if _refused(app, args[1]):
             return d.F_PROTECTED
         return _copy(app, args[0], args[1])
     if key == d.C_DOWNLINK_FILE:
@@ -65,6 +65,10 @@ def execute(app, key, args):
     if key == d.C_CANCEL_TRANSFER:
         return None if app.cfdp.cancel(args[0]) else d.F_UNKNOWN_TRANSFER
     return d.F_UNSUPPORTED
+
+
+def _refused(app, path):
+    return path in _OURS or path.startswith(("/a/", "/b/")) or path in _protected(app)
 
 
 def _protected(app):

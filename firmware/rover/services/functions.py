@@ -11,6 +11,10 @@ def execute(app, key, args):
         from rover.services.capture import capture
 
         return capture(app, *args)
+    if key == d.C_INSTALL_UPDATE:
+        from rover.services import update
+
+        return update.execute(app, args[0])
     if key == d.C_SET_PROFILE:
         app.set_profile(args[0])
         return None

@@ -7,6 +7,7 @@ from micropython import const
 from rover import dictionary as d
 
 BOOT_FILE = "/t/boot"
+_TRIAL_S = const(1800)  # a firmware on trial that has not heard the ground for so long gives way to the old one
 MANY = const(3)  # failures that lead into safe mode
 
 
@@ -18,6 +19,14 @@ def save_boot(count, failures):
 def healthy(app):
     """A minute has gone well: the failures before it do not count any more, except in safe mode, which lasts."""
     p = app.pool
+    if app.trial:
+        if app.uplink.accepted:  # a firmware that the ground cannot command is not healthy
+            app.trial = False
+            app.select_slot(app.folder[1])
+            app.events.report(d.E_UPDATE_CONFIRMED, ">B", ord(app.folder[1]))
+        elif app.clock.uptime > _TRIAL_S:
+            app.stop(True)  # boot.py takes the old one
+        return
     if p.get(d.P_FAILED_STARTS) and not p.get(d.P_MODE):
         p.set(d.P_FAILED_STARTS, 0)
         save_boot(p.get(d.P_BOOT_COUNT), 0)

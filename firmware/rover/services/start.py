@@ -32,6 +32,7 @@ def start(app, config):
     p.set(d.P_HEAP_MINIMUM, 0xFFFFFFFF)
     p.set(d.P_EVENT_MASK_LOW, 0xFFFFFFFF)
     app.events.report(d.E_STARTED, ">HB", count, cause)
+    _slot(app)
     parameters.load(app)
     housekeeping.load(app)
     app.store.load()
@@ -51,6 +52,19 @@ def start(app, config):
             app.need("actions", "Actions")
     if "exception" in tables:
         app.events.report(d.E_EXCEPTION_STORED, ">H", os.stat("/t/exception")[6])
+
+
+def _slot(app):
+    """On trial? Back from one that failed?"""
+    try:
+        with open("/slot") as f:
+            s = f.read()
+    except OSError:
+        return
+    app.trial = len(s) == 3 and s[2] == "1" and s[1] == app.folder[1]
+    if s[1:] == "!":
+        app.events.report(d.E_UPDATE_REJECTED, ">B", ord(app.folder[1]))
+        app.select_slot(s[0])
 
 
 def _boot(cause):
