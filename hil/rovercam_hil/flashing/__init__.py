@@ -1,0 +1,1 @@
+"""Installing the unit's firmware on a board through MicroPython's prompt."""
