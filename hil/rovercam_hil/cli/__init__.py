@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from rovercam_hil.cli import demo, emulate, line, orbit
+from rovercam_hil.cli import bench_firmware, demo, emulate, flash, hil, line, orbit
 
-MODULES = (demo, emulate, line, orbit)
+MODULES = (demo, emulate, line, orbit, flash, hil, bench_firmware)
 
 
 def register(app: typer.Typer) -> None:

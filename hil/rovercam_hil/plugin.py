@@ -1,0 +1,363 @@
+"""The pytest plugin of the bench: fixtures `unit`, `ground`, `line`, `scene`, `power` for scenarios, yours and ours.
+
+    def test_a_picture(ground, scene):
+        scene.show(numpy_array)
+        assert (ground.shoot(size="size_96x96").pixels == expected).all()
+
+The same scenario runs on the emulated Pico (default) and on a real board (--board URL). What a real board does not let
+the bench do is skipped with the reason. Nothing heavy is imported until a fixture is used.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import random
+
+    from rovercam_hil.suite.bench import BenchUnit, Options, Power, View
+    from rovercam_hil.suite.evidence import Evidence
+    from rovercam_hil.suite.ground import Ground
+    from rovercam_hil.suite.report import Report
+    from rovercam_hil.suite.wire import Wire
+
+WIRES = ("uart", "usb")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("rovercam", "rovercam: hardware in the loop")
+    group.addoption(
+        "--board", default="pico", metavar="pico|URL", help="emulated Pico (default), or a real board's port"
+    )
+    group.addoption(
+        "--image", default=None, metavar="UF2", help="MicroPython of the emulated board; the pinned one is fetched"
+    )
+    group.addoption("--firmware", default=None, metavar="DIR", help="firmware folder; default: this package's")
+    group.addoption("--seed", type=int, default=1, help="of everything random (default 1)")
+    group.addoption("--report", default=None, metavar="DIR", help="write report.html and each failure's evidence there")
+    group.addoption(
+        "--power-command", default="", metavar="CMD", help="switches a real board's power; {state} becomes on or off"
+    )
+    group.addoption("--wire", default="both", choices=(*WIRES, "both"), help="line of the emulated board")
+    group.addoption("--bench-baud", type=int, default=921600, metavar="N", help="rate of the UART")
+    group.addoption("--bench-unit", type=int, default=1, metavar="N", help="unit id")
+    group.addoption("--fault-scenarios", type=int, default=4, metavar="N", help="random fault scenarios to run")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in (
+        "slow: too long for every run; started by command (pytest -m slow)",
+        "fresh(extra=…, config=…, bare=…, start=…, baud=…): a unit of its own, with these files and settings",
+        "wires(*kinds): lines the scenario runs on: uart (default), usb",
+    ):
+        config.addinivalue_line("markers", line)
+    config.stash[STATE] = _State(config)
+
+
+class _State:
+    """Of one pytest run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.began = time.monotonic()
+        self._report: Report | None = None
+        self.folder: Path | None = (
+            Path(config.getoption("--report")).absolute() if config.getoption("--report") else None
+        )
+
+    @property
+    def options(self) -> Options:
+        return self.report.options
+
+    @property
+    def report(self) -> Report:
+        if self._report is None:
+            from rovercam_hil.suite.bench import Options
+            from rovercam_hil.suite.report import Report
+
+            get = self.config.getoption
+            firmware = get("--firmware")
+            self._report = Report(
+                Options(
+                    board=get("--board"),
+                    image=get("--image"),
+                    seed=get("--seed"),
+                    baud=get("--bench-baud"),
+                    power_command=get("--power-command"),
+                    unit=get("--bench-unit"),
+                    firmware=Path(firmware).absolute() if firmware else None,
+                )
+            )
+        return self._report
+
+    @property
+    def used(self) -> bool:
+        return self._report is not None
+
+
+STATE = pytest.StashKey[_State]()
+UNIT = pytest.StashKey[Any]()
+EVIDENCE = pytest.StashKey[Any]()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "wire_kind" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("wires")
+        asked = metafunc.config.getoption("--wire")
+        kinds = list(marker.args if marker else WIRES[:1])
+        if metafunc.config.getoption("--board") != "pico":
+            kinds = ["port"]
+        elif asked != "both":
+            kinds = [k for k in kinds if k == asked]
+        metafunc.parametrize("wire_kind", kinds, scope="session")
+
+
+# ---------------------------------------------------------------------------------------------------------- fixtures
+
+
+class Bench:
+    """Makes units, and keeps those that scenarios share."""
+
+    def __init__(self, state: _State, folder: Path) -> None:
+        self.state = state
+        self.folder = folder
+        self._shared: dict[str, BenchUnit] = {}
+        self._made = 0
+
+    def fresh(self, wire: str, **arguments: Any) -> BenchUnit:
+        from rovercam_hil.boards.image import ImageMissing
+        from rovercam_hil.suite.bench import build
+
+        self._made += 1
+        if not self.state.options.emulated:
+            self.close()  # one port, one owner
+        try:
+            return build(self.state.options, self.folder / f"unit{self._made}", wire=wire, **arguments)
+        except ImageMissing as error:
+            pytest.skip(str(error))
+
+    def shared(self, wire: str) -> BenchUnit:
+        """A started unit in the state a scenario may expect."""
+        unit = self._shared.get(wire)
+        if unit is not None and unit.disturbed:
+            from rovercam_hil.suite.ground import FactMissing
+
+            try:
+                unit.mend()
+                unit.commandable()
+                unit.disturbed = False
+            except FactMissing:
+                self.drop(wire)
+                unit = None
+        if unit is None:
+            unit = self._shared[wire] = self.fresh(wire)
+        return unit
+
+    def drop(self, wire: str) -> None:
+        unit = self._shared.pop(wire, None)
+        if unit is not None:
+            unit.close()
+
+    def close(self) -> None:
+        for wire in list(self._shared):
+            self.drop(wire)
+
+
+@pytest.fixture(scope="session")
+def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """Makes units: ``bench.fresh("uart", extra={…})``; the caller closes them."""
+    state = request.config.stash[STATE]
+    if state.folder is None:
+        state.folder = tmp_path_factory.mktemp("hil-report", numbered=False)
+    made = Bench(state, tmp_path_factory.mktemp("hil"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def unit(request: pytest.FixtureRequest, bench: Bench, wire_kind: str) -> Iterator[BenchUnit]:
+    """The unit under test, started and taking commands; shared between scenarios unless marked ``fresh``."""
+    marker = request.node.get_closest_marker("fresh")
+    made = bench.fresh(wire_kind, **marker.kwargs) if marker else bench.shared(wire_kind)
+    request.node.stash[UNIT] = made
+    made.marks = {
+        "recording": len(made.wire.recording),
+        "repl": len(made.board.repl_log),
+        "history": made.ground.mark(),
+    }
+    began = made.session.elapsed
+    yield made
+    made.marks["seconds"] = int(1000 * (made.session.elapsed - began))
+    if marker:
+        made.close()
+        return
+    failed = getattr(request.node, "rovercam_failed", False)
+    if failed:
+        bench.drop(wire_kind)
+    else:
+        made.mend()
+
+
+@pytest.fixture
+def ground(unit: BenchUnit) -> Ground:
+    """The unit's ground station: send, wait for facts, pictures, files."""
+    return unit.ground
+
+
+@pytest.fixture
+def line(unit: BenchUnit) -> Wire:
+    """The line: ``line.set("ber=1e-4")`` impairs it from now on; it is clear again after the scenario."""
+    return unit.wire
+
+
+@pytest.fixture
+def scene(unit: BenchUnit) -> View:
+    """What the cameras look at: ``scene.show(array)``, ``scene.brightness = 0.5``. Skipped on a real board."""
+    if unit.view is None:
+        pytest.skip("a real camera sees what is in front of it: the bench cannot choose the scene")
+    return unit.view
+
+
+@pytest.fixture
+def power(unit: BenchUnit) -> Power:
+    """Supply and reset: cut, on, cycle, reset, cut_in_flash_write."""
+    from rovercam_hil.suite.bench import Power
+
+    return Power(unit)
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """The scenario's own random numbers, from --seed and its name."""
+    from rovercam_hil.suite.bench import randomness
+
+    return randomness(request.config.getoption("--seed"), request.node.name)
+
+
+@pytest.fixture
+def evidence(request: pytest.FixtureRequest, bench: Bench) -> Evidence:
+    """Pictures, plots and figures for the report."""
+    return _evidence(request.node)
+
+
+def _evidence(item: pytest.Item) -> Evidence:
+    from rovercam_hil.suite.evidence import Evidence, folder_name
+
+    if EVIDENCE not in item.stash:
+        state = item.config.stash[STATE]
+        assert state.folder is not None
+        item.stash[EVIDENCE] = Evidence(item.name, state.folder / folder_name(item.nodeid), state.options.seed)
+    found: Evidence = item.stash[EVIDENCE]
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------------- outcomes
+
+
+def _skipping(item: pytest.Item) -> Generator[None, Any, Any]:
+    """What a board does not let the bench do is skipped, with the reason."""
+    try:
+        return (yield)
+    except Exception as error:
+        if type(error).__name__ == "CannotControl":
+            pytest.skip(str(error))
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
+    return (yield from _skipping(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    return (yield from _skipping(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if "bench" not in getattr(item, "fixturenames", ()):
+        return report
+    state = item.config.stash[STATE]
+    if report.failed:
+        item.rovercam_failed = True  # type: ignore[attr-defined]
+        report.sections.append(("rovercam: evidence", _hand_over(item, state)))
+    if (
+        report.when == "call"
+        or (report.when == "setup" and not report.passed)
+        or (report.when == "teardown" and report.failed)
+    ):
+        _add_row(item, report, state)
+    return report
+
+
+def _hand_over(item: pytest.Item, state: _State) -> str:
+    """Recording, REPL log and seed of a failed scenario, written beside the report; returns what is where."""
+    from rovercam_hil.suite.report import command_line
+
+    text = [f"seed {state.options.seed}; again with: {command_line(state.options, item.nodeid)}"]
+    unit: BenchUnit | None = item.stash.get(UNIT, None)
+    if unit is not None and state.folder is not None:
+        evidence = _evidence(item)
+        evidence.files.clear()
+        evidence.recording(unit.wire.recording[unit.marks.get("recording", 0) :], unit.session.start)
+        evidence.file("repl.log", bytes(unit.board.repl_log[unit.marks.get("repl", 0) :]))
+        evidence.file("ground.log", "\n".join(map(str, unit.ground.history[unit.marks.get("history", 0) :])).encode())
+        evidence.file("seed.txt", text[0].encode())
+        text += [f"{file}" for file in evidence.files]
+    return "\n".join(text)
+
+
+def _add_row(item: pytest.Item, report: pytest.TestReport, state: _State) -> None:
+    from rovercam_hil.suite.bench import digest
+    from rovercam_hil.suite.report import Row
+
+    unit: BenchUnit | None = item.stash.get(UNIT, None)
+    text = ""
+    if report.skipped and isinstance(report.longrepr, tuple):
+        text = report.longrepr[2].removeprefix("Skipped: ")
+    elif report.failed:
+        text = report.longreprtext
+    row = Row(
+        item.nodeid.split("/")[-1], report.outcome, report.duration, text=text, evidence=item.stash.get(EVIDENCE, None)
+    )
+    if unit is not None:
+        pieces = unit.wire.recording[unit.marks.get("recording", 0) :]
+        row.digest = digest(pieces)
+        row.board_seconds = pieces[-1][1] - pieces[0][1] if pieces else 0.0
+    state.report.rows.append(row)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    state = session.config.stash[STATE]
+    if state.used and state.config.getoption("--report") and state.report.rows and state.folder is not None:
+        state.report.wall = time.monotonic() - state.began
+        state.report.write(state.folder / "report.html")
+        digests = "".join(f"{r.digest} {r.outcome} {r.name}\n" for r in state.report.rows)
+        (state.folder / "recordings.sha256").write_text(digests, encoding="utf-8")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    state = config.stash[STATE]
+    if not state.used or not state.report.rows:
+        return
+    options = state.options
+    where = "emulated Pico" if options.emulated else f"real board at {options.board}"
+    report = state.report
+    terminalreporter.write_line(
+        f"rovercam HIL on the {where}, seed {options.seed}: {report.count('passed')} passed, {report.count('failed')} failed, "
+        f"{report.count('skipped')} skipped"
+    )
+    if config.getoption("--report"):
+        terminalreporter.write_line(f"report: {state.folder}/report.html")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return [f"rovercam: board {config.getoption('--board')}, seed {config.getoption('--seed')}"]

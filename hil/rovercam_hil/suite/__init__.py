@@ -1,0 +1,1 @@
+"""What the HIL suite stands on: a unit with its ground station and line on one clock, evidence, the report."""
