@@ -15,6 +15,8 @@ from . import coding, profiles, spacepacket, tmframe
 _MARKER = b"\x1a\xcf\xfc\x1d"
 _LONGEST = const(2044)
 _DATA = const(10)  # marker and primary header stand before the data field
+_SHAPE = const(300)  # frames of fewer bytes are not cut up further
+_SPENT = const(30)  # of a frame for headers of frame, packet and PDU, FECF and control field
 _LEAST = const(24)  # a bulk packet is not asked for less room than this
 
 
@@ -22,6 +24,9 @@ class NoBulk:
     """A bulk source with nothing to send."""
 
     def next_packet(self, buf, limit):
+        return 0
+
+    def backlog(self, enough):
         return 0
 
 
@@ -116,7 +121,7 @@ class Downlink:
         idle=True forces a frame (the slow beat that keeps the receiver locked). The view is valid until the next call.
         """
         clcw = self._clcw() if callable(self._clcw) else self._clcw
-        n = self.profile
+        n = self._shape()
         buf = self._buffer
         view = self._view
         top = _DATA + profiles.frame_length(n) - tmframe.HEADER - tmframe.FECF  # end of data, without control field
@@ -169,6 +174,25 @@ class Downlink:
             self._fill(buf, vcid, at, top)
         self._finish(buf, n, vcid, first, clcw, top)
         return view[: profiles.line_length(n)]
+
+    def _shape(self):
+        # The profile of the commanded t in which what is left to say takes the least of the line: a file's end goes out in shorter frames.
+        n = self.profile
+        least = profiles.line_length(n)
+        backlog = getattr(self.bulk, "backlog", None)
+        if backlog is None or least < _SHAPE:
+            return n
+        left = self._used + backlog(least)
+        if not left or left + _SPENT >= profiles.frame_length(n):
+            return n
+        for i in range(profiles.COUNT):
+            if profiles.T[i] == self._rs.t:
+                room = profiles.frame_length(i) - _SPENT
+                cost = (left + room - 1) // room * profiles.line_length(i)
+                if cost < least:
+                    least = cost
+                    n = i
+        return n
 
     def _take(self, buf, view, at, top):
         # Packets of the ring into the frame; a packet that does not fit goes on in the next VC0 frame.

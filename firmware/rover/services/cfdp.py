@@ -258,6 +258,29 @@ class Cfdp:
         """(number, path, priority, state, bytes sent of the first pass, size, suspended) of each, in sending order."""
         return [(t.seq, t.path, t.priority, t.state, t.pos, t.size, t.suspended) for t in self._txs]
 
+    def backlog(self, enough: int) -> int:
+        """Bytes of packets that are ready, roughly; counted up to `enough`."""
+        n = 12 * len(self._acks)
+        if self.frozen:
+            return n
+        for tx in self._txs:
+            if tx.suspended:
+                continue
+            if tx.flags:
+                n += 48
+            for i in range(tx.count):
+                k = (tx.head + i) % _RING * 2
+                n += tx.rq[k + 1] - tx.rq[k] + 18
+                if n >= enough:
+                    return n
+            if tx.state == _REPAIR or tx.run and tx.state == _PUSH:
+                return enough  # many packets, each with its headers
+            if tx.state == _PUSH:
+                n += tx.size - tx.pos + 24  # and EOF
+            if n >= enough:
+                return n
+        return n
+
     # ---- time ----
 
     def tick(self, elapsed: int) -> None:
