@@ -84,7 +84,9 @@ class Result:
     frames: int = 0
     line_bytes: int = 0  # that left the unit meanwhile
     idle: float = 0.0  # seconds the unit's line was silent before the last byte of the transfer
-    gaps: list[tuple[float, float]] = field(default_factory=list)  # (seconds into the transfer, length) of silences over 2 ms
+    gaps: list[tuple[float, float]] = field(
+        default_factory=list
+    )  # (seconds into the transfer, length) of silences over 2 ms
     lost: int = 0  # frames missing at the ground
     resent: int = 0
     wall: float = 0.0
@@ -142,7 +144,13 @@ def _first_byte(tap: _Tap, apids: set[int], byte: float) -> _Sent | None:
 
 
 def run(
-    column: Column, *, seed: int = 1, baud: int = 115200, size: int = 65536, image: str | None = None, firmware: Path | None = None
+    column: Column,
+    *,
+    seed: int = 1,
+    baud: int = 115200,
+    size: int = 65536,
+    image: str | None = None,
+    firmware: Path | None = None,
 ) -> Result:
     """One transfer over one line."""
     began = time.monotonic()
@@ -150,7 +158,9 @@ def run(
     spec = column.spec + (f",up.outage={_CUT}-" if column.oneway else "")
     with tempfile.TemporaryDirectory(prefix="rovercam-bench-") as scratch:
         folder = Path(scratch)
-        unit = make_unit(unit=1, seed=seed, bare=False, baud=baud, image=image, firmware=firmware, extra={FILE: content})
+        unit = make_unit(
+            unit=1, seed=seed, bare=False, baud=baud, image=image, firmware=firmware, extra={FILE: content}
+        )
         keys = KeyStore(folder / "keys")
         keys.put(1, unit.key)
         archive = Archive(folder / "archive.db")

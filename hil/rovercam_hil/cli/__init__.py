@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from rovercam_hil.cli import bench_firmware, demo, emulate, flash, hil, line, orbit
+from rovercam_hil.cli import bench, bench_firmware, demo, emulate, flash, hil, line, orbit
 
-MODULES = (demo, emulate, line, orbit, flash, hil, bench_firmware)
+MODULES = (demo, emulate, line, orbit, flash, hil, bench, bench_firmware)
 
 
 def register(app: typer.Typer) -> None:
