@@ -337,6 +337,8 @@ def _add_row(item: pytest.Item, report: pytest.TestReport, state: _State) -> Non
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     state = session.config.stash[STATE]
+    if hasattr(session.config, "workerinput"):
+        return  # a worker of pytest-xdist sees only its share
     if state.used and state.config.getoption("--report") and state.report.rows and state.folder is not None:
         state.report.wall = time.monotonic() - state.began
         state.report.write(state.folder / "report.html")

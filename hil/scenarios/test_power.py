@@ -15,7 +15,7 @@ def settled(unit, ground):
 @pytest.mark.fresh
 def test_power_cuts_during_capture_and_downlink(unit, ground, power, chance, evidence):
     """Cut inside a flash write, at an operation drawn by chance, while a picture is stored and sent."""
-    cuts = 3
+    cuts = 2
     for _ in range(cuts):
         ground.queue("capture", size="size_96x96", codec="rate", rate=1.0)
         power.cut_in_flash_write(chance.randrange(1, 40), chance.random())
@@ -35,7 +35,7 @@ def test_power_cuts_during_capture_and_downlink(unit, ground, power, chance, evi
 
 @pytest.mark.fresh
 def test_resets_at_random_moments(unit, ground, power, chance):
-    for _ in range(3):
+    for _ in range(2):
         ground.queue("ping")
         ground.run(chance.uniform(0.0, 1.2))
         power.reset()

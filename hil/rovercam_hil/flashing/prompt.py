@@ -24,6 +24,7 @@ from rovercam_hil.boards.base import BoardError
 OLDEST = (1, 24)
 CHUNK = 4096
 ANSWER_S = 20.0
+SILENT_S = 60.0  # the board may work so long without a word
 BOARDS = {  # part of sys.implementation._machine -> (board name, architecture, proven)
     "RP2040": ("pico", "armv6m", True),
     "RP2350": ("pico2", "armv7emsp", False),
@@ -112,16 +113,14 @@ class Prompt:
 
     def run(self, source: str) -> str:
         """Run code; returns what it printed. Raises FlashError with the board's traceback."""
-        from mpremote.transport import TransportExecError
-
         try:
-            out: bytes = self._transport.exec(source)
-        except TransportExecError as error:
-            text = str(getattr(error, "error_output", error))
-            raise FlashError(f"{self.url}: the board reports\n{text}") from None
+            out, error_text = self._transport.exec_raw(source, timeout=SILENT_S)
         except (self._error, OSError, TypeError) as error:
             raise FlashError(f"{self.url}: the connection broke: {error}; run the command again, it repairs") from None
-        return out.decode(errors="replace").replace("\r\n", "\n")
+        if error_text:
+            raise FlashError(f"{self.url}: the board reports\n{error_text.decode(errors='replace')}")
+        text: str = out.decode(errors="replace")
+        return text.replace("\r\n", "\n")
 
     def value(self, source: str) -> Any:
         """The last line printed, as a Python literal."""
@@ -194,7 +193,7 @@ class Prompt:
                 if b"\x04" in answer:
                     raise FlashError(f"{self.url}: the board reports\n{answer.decode(errors='replace')}")
                 progress(min(at + CHUNK, len(stream)))
-            _, error = self._transport.follow(ANSWER_S)
+            _, error = self._transport.follow(SILENT_S)
             if error:
                 raise TransportExecError(b"", error.decode(errors="replace"))
         except FlashError:

@@ -26,6 +26,8 @@ from rovercam_hil.suite.ground import FactMissing, Ground
 from rovercam_hil.suite.wire import Wire
 
 START_S = 20.0  # from power-on to the first telemetry; 1.5 s on the emulated Pico
+SAMPLE_PATH = "/t/sample.bin"  # lies on every emulated unit of the bench
+SAMPLE = bytes((11 * k * k + k // 13) & 255 for k in range(12_000))
 HEARD_S = 30.0  # a real board may be in a long silence
 
 
@@ -131,6 +133,13 @@ class BenchUnit:
             "power": rig.power,
             "attitude": rig.attitude,
         }
+
+    def sample(self) -> bytes:
+        """A file of 12 000 bytes that is on the unit at SAMPLE_PATH; a real board gets it when it is first asked for."""
+        if self.rig is None and not self.marks.get("sample") and not isinstance(self.board, EmulatedPico):
+            self.ground.put(SAMPLE, SAMPLE_PATH, timeout=300)
+            self.marks["sample"] = 1
+        return SAMPLE
 
     def mend(self) -> None:
         """Everything back to how a scenario finds it: no faults, clear line, the default view."""
@@ -242,7 +251,7 @@ def build(
         view = View()
         made = make_unit(
             unit=options.unit, seed=options.seed, scene=view, bare=bare, baud=baud, usb=wire == "usb",
-            image=options.image, extra=extra, config=config, firmware=options.firmware,
+            image=options.image, extra={SAMPLE_PATH: SAMPLE, **(extra or {})}, config=config, firmware=options.firmware,
         )  # fmt: skip
         board, rig, key = made.board, made.rig, made.key
         keys = KeyStore(folder / "keys")
