@@ -46,5 +46,6 @@ def shell(context: Context) -> Any:
             show_welcome_message=False,
             reconnect_timeout=20.0,
             binding_refresh_interval=None,
+            gzip_middleware_factory=None,  # this computer to itself: packing costs more than it saves
         )
     return _Process.shell

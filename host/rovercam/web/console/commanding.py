@@ -40,17 +40,13 @@ class CommandPanel:
             with ui.element("div").classes("rc-body").style("flex:1.25"):
                 self._text = ui.html("", sanitize=False).classes("dim")
                 self._form = ui.element("div").classes("rc-form")
-                self._error = ui.label("").classes("st-red").style("min-height:16px; font-size:12px").mark("refusal")
-                with ui.element("div").style("display:flex; gap:8px; align-items:center"):
-                    self._arm = ui.button("1  arm", on_click=self._arm_it).props(
-                        "dense no-caps color=orange-9 size=sm padding='3px 12px'"
-                    )
-                    self._send = (
-                        ui.button("send", on_click=self.send)
-                        .props("dense no-caps color=deep-orange-8 size=sm padding='3px 16px'")
-                        .mark("send")
-                    )
-                    self._hint = ui.html("<span class=dim><kbd>Ctrl</kbd> <kbd>Enter</kbd></span>", sanitize=False)
+            with ui.element("div").classes("rc-foot"):
+                self._arm = ui.button("1  arm", on_click=self._arm_it)
+                self._arm.props("dense no-caps color=orange-9 size=sm padding='3px 12px'")
+                self._send = ui.button("send", on_click=self.send).mark("send")
+                self._send.props("id=send dense no-caps color=deep-orange-8 size=sm padding='3px 16px'")
+                self._hint = ui.html("<span class=dim><kbd>Ctrl</kbd> <kbd>Enter</kbd></span>", sanitize=False)
+                self._error = ui.label("").classes("st-red").style("font-size:12px; flex:1").props("id=refusal")
             self._list = (
                 ui.html("", sanitize=False)
                 .classes("rc-body")

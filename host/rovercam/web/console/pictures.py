@@ -30,8 +30,7 @@ class PicturePanel:
         with ui.element("section").classes("rc-panel").style("flex:1.9"):
             with ui.element("div").classes("rc-head"):
                 ui.html("<span class=rc-title>Pictures</span>", sanitize=False)
-                self._title = ui.html("", sanitize=False)
-                ui.element("div").classes("rc-grow")
+                self._title = ui.html("", sanitize=False).classes("rc-cut")
                 self._overlay = (
                     ui.switch("confidence", on_change=self._overlaid).props("dense size=xs").mark("confidence")
                 )

@@ -121,7 +121,7 @@ class PlotPanel:
         parameters = self._context.station.dictionary.parameters
         n = max(1, len(found))
         low, high = self._extent
-        share = 86.0 / n
+        share = 88.0 / n
         common = {"axisLine": {"lineStyle": {"color": "#3a4757"}}, "splitLine": {"lineStyle": {"color": "#1e2630"}}}
         return {
             "animation": False,
@@ -138,7 +138,7 @@ class PlotPanel:
             ]
             or [{"text": "choose a parameter in the table", "left": "center", "top": "45%", "textStyle": {"fontSize": 12}}],
             "grid": [
-                {"left": 58, "right": 14, "top": f"{i * share + 7}%", "height": f"{share - 11}%"} for i in range(n)
+                {"left": 58, "right": 14, "top": f"{i * share + 7}%", "height": f"{share - 10.5}%"} for i in range(n)
             ],
             "tooltip": {"trigger": "axis", "backgroundColor": "#1b222c", "borderColor": "#33404f", "textStyle": {"color": "#dbe2ea", "fontSize": 11}},
             "axisPointer": {"link": [{"xAxisIndex": "all"}]},
