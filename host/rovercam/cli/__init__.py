@@ -101,6 +101,14 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         print("\nrovercam: interrupted", file=sys.stderr)
         return NOT_ACHIEVED
+    except ModuleNotFoundError as error:
+        if (error.name or "rovercam").split(".")[0] in ("rovercam", "rovercam_hil") or os.environ.get("ROVERCAM_DEBUG"):
+            raise
+        print(
+            f"rovercam: this command needs {error.name}, which is not installed: pip install 'rovercam[hil]'",
+            file=sys.stderr,
+        )
+        return NOT_ACHIEVED
     except BrokenPipeError:
         # The reader of our output went away (`| head`): nothing to say, and nothing to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
