@@ -169,6 +169,25 @@ def _dc_bits(a: ptr8, args: ptr32, shift: int) -> int:
 
 
 @micropython.viper
+def take(cost: ptr32, v: ptr32) -> int:
+    """How many of at most v[1] blocks from v[0] on are coded together: until their estimated bits reach v[4], and no fewer
+    than v[5]. v[2] = 16ths of a plane, v[3] = gain; v[6] counts the bits."""
+    i = v[0]
+    top = i + v[1]
+    f = v[2]
+    gain = v[3]
+    bits = v[6]
+    n = 0
+    while i < top and (bits < v[4] or n < v[5]):
+        x = cost[i]
+        bits += (((x & 0xFFFF) * (16 - f) + ((x >> 16) & 0xFFFF) * f) * gain) >> 15
+        i += 1
+        n += 1
+    v[6] = bits
+    return n
+
+
+@micropython.viper
 def total(cost: ptr32, n: int, shift: int) -> int:
     """Sum of the 16-bit halves at `shift` of n words."""
     s = 0
@@ -372,9 +391,6 @@ class Coder:
 
     def _load_plane(self, b):
         rows = self._rows
-        if rows[0] == self.count:  # all in one strip: the offsets are still there
-            masks(self._arena, rows, self._plane, b)
-            return
         wide = self.wavelet.wide >> 3
         done = 0
         while done < self.count:
@@ -448,28 +464,37 @@ class Coder:
                 n += 1
             _widen(self.depths, values, count)
             self._series(n, count, optimal_ac, False)
+        table = self.table
+        whole = self._rows[0] == count  # all in one strip: the offsets are still there
         for b in range(ac_bits - 1, plane_stop - 1, -1):
             if 3 <= b < q:
                 self._dc_plane(b)
-            self._load_plane(b)
-            self.drain()  # what follows belongs to this plane, to the byte
+            if whole:
+                masks(a, self._rows, self._plane, b)
+            else:
+                self._load_plane(b)
+            if c[0]:
+                self.drain()  # what follows belongs to this plane, to the byte
             last = stage_stop if b == plane_stop else 3
             c[4] = b
             c[3] = c[5] = c[11] = 0
             c[6] = count
             c[10] = min(last, 2)
-            words(a, c, self.table)
-            while c[3] <= c[10]:
-                self._room()
-                emit(a, c, self.table)
+            words(a, c, table)
+            while True:
+                emit(a, c, table)
+                if c[3] > c[10]:
+                    break
+                self.drain()
             if last < 3:
                 return
             c[3] = 3
             c[5] = 0
-            c[6] = count
-            while c[5] < count:
-                self._room()
-                c[5] = refine(a, c, self.table)
+            while True:
+                if c[0] >= c[16]:
+                    self.drain()
+                if refine(a, c, table) == count:
+                    break
 
     def _room(self):
         if self.c[_POS] >= self.c[16]:

@@ -461,6 +461,7 @@ def refine(a: ptr8, args: ptr32, t: ptr8) -> int:
     args[0] = pos
     args[1] = acc & ((1 << bits) - 1)
     args[2] = bits
+    args[5] = i
     return i
 
 

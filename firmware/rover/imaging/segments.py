@@ -17,7 +17,7 @@ from math import log
 
 from micropython import const
 
-from rover.imaging.bitplanes import Coder, estimate, state_bytes, total
+from rover.imaging.bitplanes import Coder, estimate, state_bytes, take, total
 from rover.imaging.thumbnail import code_row
 from rover.imaging.wavelet import Wavelet
 from rover.link.coding import crc16
@@ -112,7 +112,7 @@ class Encoder:
         self._shares = None
         self._estimated = -1
         self._run_first = self._run_pos = self._run_limit = 0
-        self._layer = 1
+        self._take = array("i", [0] * 7)
 
     def push_row(self):
         """The row in row_buffer (pixels: bytes, or 16-bit little-endian above 8 bits) is complete."""
@@ -272,6 +272,7 @@ class Encoder:
         cost = self._cost
         b = self._buf[1]
         f = q & 15
+        v = self._take
         while i < end:
             pos = self._pos[1]
             if not pos:
@@ -282,13 +283,15 @@ class Encoder:
                 pos += 1
             room = (self.slot - pos - 1) * 8
             have = first + i - (b[2] << 8 | b[3])  # blocks in the slot already
-            n = 0
-            bits = 10
-            top = min(coder.size, end - i)
-            while n < top and (bits < room or n + have < _LEAST):
-                x = cost[i + n]
-                bits += (((x & 0xFFFF) * (16 - f) + (x >> 16) * f) * self._gain) >> 15
-                n += 1
+            v[0] = i
+            v[1] = min(coder.size, end - i)
+            v[2] = f
+            v[3] = self._gain
+            v[4] = room
+            v[5] = _LEAST - have
+            v[6] = 10
+            n = take(cost, v)
+            bits = v[6]
             full = bits >= room
             limit = room >> 3
             if not full:

@@ -8,12 +8,31 @@ coder wants to see together. For W = 640, K = 1 that is 45 KB.
 
 from array import array
 
+import micropython
 import uctypes
 
 try:
     from rover.imaging.kernels_thumb import column_high, column_low, rows8, rows16
 except Exception:  # another processor, or a compiler without inline assembler: the portable form
     from rover.imaging.kernels import column_high, column_low, rows8, rows16
+
+
+@micropython.viper
+def _shifted(q: ptr32, p: ptr32, at: int, column: int) -> int:
+    # the 21 offsets moved on by `column` blocks; 1, 2 or 4 words each
+    i = 0
+    while i < 21:
+        r = i
+        while r > 6:
+            r -= 7
+        n = column << 1
+        if r > 2:
+            n = column << 3
+        elif r > 0:
+            n = column << 2
+        p[at + i] = q[i + 1] + n
+        i += 1
+    return q[0] + (column << 1)
 
 
 def _up(n, k):
@@ -72,6 +91,8 @@ class Wavelet:
             raise MemoryError("picture %d wide needs %d bytes of arena, has %d" % (width, at, len(arena)))
         self._p = array("i", [0] * 8)
         self.row_buffer = memoryview(arena)[self._row : self._row + width * self.bytes]
+        self._offsets = array("i", [0] * 22)  # of strip _known: DC's row, then the 21 of rows_of()
+        self._known = -1
         self._in = 0
         self.done = 0  # strips complete
 
@@ -192,14 +213,19 @@ class Wavelet:
 
     def rows_of(self, strip, column, p, at):
         """Write the 21 offsets of the first block's coefficient rows (families HL, LH, HH) into p[at:]; returns DC's offset."""
-        l1, l2, l3 = self.levels
-        for band in (2, 0, 1):
-            p[at] = l3.bands + l3.band_stride * (strip % l3.ring) + l3.w * band + 2 * column
-            at += 1
-            for r in (2 * strip, 2 * strip + 1):
-                p[at] = l2.bands + l2.band_stride * (r % l2.ring) + l2.w * band + 4 * column
-                at += 1
-            for r in range(4 * strip, 4 * strip + 4):
-                p[at] = l1.bands + l1.band_stride * (r % l1.ring) + l1.w * band + 8 * column
-                at += 1
-        return self._dc + (strip % self.dc_ring) * self.dc_stride + 2 * column
+        if strip != self._known:
+            self._known = strip
+            l1, l2, l3 = self.levels
+            q = self._offsets
+            i = 1
+            for band in (2, 0, 1):
+                q[i] = l3.bands + l3.band_stride * (strip % l3.ring) + l3.w * band
+                i += 1
+                for r in (2 * strip, 2 * strip + 1):
+                    q[i] = l2.bands + l2.band_stride * (r % l2.ring) + l2.w * band
+                    i += 1
+                for r in range(4 * strip, 4 * strip + 4):
+                    q[i] = l1.bands + l1.band_stride * (r % l1.ring) + l1.w * band
+                    i += 1
+            q[0] = self._dc + (strip % self.dc_ring) * self.dc_stride
+        return _shifted(self._offsets, p, at, column)
