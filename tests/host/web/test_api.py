@@ -154,7 +154,7 @@ def test_a_picture_in_all_its_forms(ground: Any, http: httpx.Client, mars_layers
     assert told["complete"]
     assert sum(told["confidence"].values()) == pytest.approx(1)
     assert told["confidence"]["nothing"] == 0
-    assert next(t for t in http.get("/api/transfers").json() if t["name"] == "/p/0070.0")["status"] == "finished"
+    assert next(t for t in http.get("/api/transfers").json() if t["target"] == "/p/0070.0")["status"] == "finished"
     assert http.get("/api/products", params={"kind": "picture"}).json()[-1]["id"] == picture["id"]
     assert http.get("/api/pictures/4711.png").status_code == 404
     assert "catalogue entry" in http.get("/api/pictures/4711").json()["detail"]

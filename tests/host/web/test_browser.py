@@ -1,0 +1,139 @@
+"""The console in a real headless Chromium: a picture sharpens, a plot moves, a command is verified, nothing complains."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_spec = importlib.util.spec_from_file_location("web_browser", Path(__file__).with_name("browser.py"))
+assert _spec is not None
+assert _spec.loader is not None
+browser_module = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(browser_module)
+
+USABLE = 1.5
+"""Seconds until a loaded page shows values and takes commands, on a machine with a core to spare."""
+READY = (
+    "document.querySelectorAll('.q-table tbody tr').length > 10 && !!document.querySelector('#send')"
+    " && document.querySelector('.nicegui-echart canvas') && true"
+)
+PLOT = "document.querySelector('.nicegui-echart').parentElement.innerText"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    program = browser_module.find_chromium()
+    if program is None:
+        pytest.skip("there is no Chromium here (Debian: apt install chromium; or say where in CHROMIUM)")
+    running = browser_module.Browser(program, tmp_path_factory.mktemp("chromium"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def page(ground: Any, browser: Any) -> Iterator[Any]:
+    """The console, loaded; at the end nothing may have complained."""
+    temperature = [2000.0]
+
+    def beat(now: float) -> None:
+        temperature[0] += 50
+        ground.unit.housekeeping(1, now, uptime=1, time_status=1, reset_cause=1)
+        ground.unit.housekeeping(2, now, chip_temperature=temperature[0], bus_voltage=7400)
+
+    ground.beat = beat
+    ground.until(lambda: ground.station.units() and len(ground.station.archive.parameter_names(1)) > 20)
+    browser.problems.clear()
+    browser.open(ground.address)
+    browser.until(READY, 30)
+    yield browser
+    ground.quiet = False
+    ground.beat = lambda now: None
+    assert browser.problems == []
+
+
+def test_a_picture_sharpens(ground: Any, page: Any, mars_layers: Any) -> None:
+    pixels, layers = mars_layers
+    height, width = pixels.shape
+    page.value(
+        "window.seen = []; new MutationObserver(() => { const s = document.querySelector('#picture')?.getAttribute('src');"
+        " if (s && s != seen[seen.length - 1]) seen.push(s) }).observe(document.body, {subtree: true, attributes: true}); 1"
+    )
+    ground.put_picture(81, layers, width, height, int(time.time()))
+    page.until("document.querySelector('#picture')?.dataset.state == 'down'", 30)
+    page.until(f"document.querySelector('#picture').naturalWidth == {width}", 10)
+    assert page.value("new Set(window.seen).size") >= 3, "it was shown while it grew"
+    assert "complete" in page.value("document.querySelector('.rc-bars').innerText")
+    shades = page.value(
+        "(() => { const i = document.querySelector('#picture'), c = document.createElement('canvas'); c.width = i.naturalWidth;"
+        " c.height = i.naturalHeight; const x = c.getContext('2d'); x.drawImage(i, 0, 0);"
+        " return new Set(x.getImageData(0, 0, c.width, c.height).data).size })()"
+    )
+    assert shades > 50
+
+
+def test_a_plot_moves_and_values_change(page: Any) -> None:
+    value = (
+        "[...document.querySelectorAll('tbody tr')].find(r => r.innerText.includes('chip_temperature'))"
+        ".querySelectorAll('td')[1].innerText"
+    )
+    canvas = "document.querySelector('.nicegui-echart canvas').toDataURL()"
+    page.until("document.querySelector('.nicegui-echart').closest('section').innerText.match(/live · [1-9]/) && true")
+    first, drawn = page.value(value), page.value(canvas)
+    page.until(f"{value} != {first!r}")
+    page.until(f"{canvas} != {drawn!r}")
+
+
+def test_a_command_is_verified(ground: Any, page: Any) -> None:
+    newest = "document.querySelector('[data-command]')"
+    before = page.value(f"{newest}?.dataset.command || '0'")
+    page.press("Enter", modifiers=2)
+    page.until(f"{newest}?.dataset.command > {int(before)} && {newest}.dataset.state == 'done'", 20)
+    assert "capture" in page.value(f"{newest}.innerText")
+    assert page.value(f"{newest}.innerText.split('●').length - 1") == 5
+
+
+def test_a_refused_value_is_said_in_the_form(ground: Any, page: Any) -> None:
+    page.value(
+        "(() => { const i = [...document.querySelectorAll('.rc-form label')].find(l => l.innerText.startsWith('rate'))"
+        ".querySelector('input'); i.value = '99'; i.dispatchEvent(new Event('input')); })()"
+    )
+    time.sleep(0.3)
+    page.value("document.querySelector('#send').click()")
+    page.until("document.querySelector('#refusal').innerText.includes('0.05 to 16')")
+
+
+def test_an_alarm_is_acknowledged_by_key(ground: Any, page: Any) -> None:
+    ground.call(lambda: ground.unit.report(5, 3, bytes([3, 2, 4]), time.time()))
+    page.until("document.body.innerText.includes('to acknowledge')")
+    page.value("document.activeElement?.blur()")
+    page.press("a", "a")
+    page.until("!document.body.innerText.includes('to acknowledge')")
+    assert ground.call(lambda: ground.station.archive.events(severities=["medium"])[-1]["acknowledged"]) == "tester"
+
+
+def test_a_lost_port_is_shown_and_comes_back(ground: Any, page: Any) -> None:
+    ground.quiet = True
+    ground.call(lambda: ground.station.port_state("test line", "lost", "gone", time.time()))
+    page.until("document.body.innerText.includes('port lost')")
+    ground.quiet = False
+    ground.call(lambda: ground.station.attach("test line", time.time()))
+    page.until("!document.body.innerText.includes('port lost')")
+
+
+def test_the_page_is_usable_at_once(ground: Any, page: Any) -> None:
+    """Loaded again, as a person does it: files of the page are in the browser's cache."""
+    times = []
+    for _ in range(4):
+        began = time.monotonic()
+        page.open(f"{ground.address}?again={began}")
+        time.sleep(0.02)
+        page.until(READY, 20)
+        times.append(time.monotonic() - began)
+    load = os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 1.0
+    assert min(times) <= USABLE * max(1.0, load), f"{times} s at load {load:.1f}"
