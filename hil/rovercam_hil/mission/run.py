@@ -1,0 +1,111 @@
+"""One whole mission: flown, asserted, written to a folder."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rovercam.line.recording import FROM_UNIT, Recorder
+
+from rovercam_hil.mission import publish, report
+from rovercam_hil.mission.checks import Checks, MissionFailed
+from rovercam_hil.mission.flight import Flight
+from rovercam_hil.mission.hops import Hops, relay
+from rovercam_hil.mission.orbit import FromOrbit, from_orbit
+from rovercam_hil.mission.steps import ROLL_OFF, Mission
+from rovercam_hil.world.world import World
+
+BEFORE = 600.0
+"""Seconds before the published roll-off at which the unit is woken."""
+
+
+@dataclass
+class Outcome:
+    """What a mission leaves; ``digest`` is the SHA-256 of all bytes the unit sent."""
+
+    out: Path
+    seed: int
+    mission: Mission
+    flight: Flight
+    checks: Checks
+    digest: str
+    downlink: int
+    released: list[publish.Released]
+    orbit: FromOrbit
+    hops: Hops
+    telemetry: dict[str, tuple[list[float], list[float], str]]
+    events: list[dict]
+
+
+def fly(out: Path, seed: int = 1, image: Path | None = None, say: Callable[[str], None] = print, *, motion_frames: int = 5,
+        panorama_size: str = "qvga", key_size: str = "vga") -> Outcome:  # fmt: skip
+    """Raises MissionFailed when an assertion did not hold (the report is written all the same, if it came that far),
+    FramingError before anything starts, BoardError when the unit does not answer."""
+    out.mkdir(parents=True, exist_ok=True)
+    checks = Checks()
+    say(f"building the landing site, seed {seed}")
+    with Flight(out, World(seed), seed, ROLL_OFF - BEFORE, image, say) as flight:
+        mission = Mission(flight, checks, motion_frames=motion_frames, panorama_size=panorama_size, key_size=key_size)
+        mission.run()
+        flight.station.commit(flight.now)
+        telemetry = _telemetry(flight, out)
+        events = flight.archive.events(0, 1e11, unit=flight.unit.number, limit=1000)
+        portrait = next(s for s in flight.shots if s.name == "group portrait, from the front")
+        layers = flight.archive.layers(portrait.product)
+        data = b"".join(flight.archive.assemble(la["transfer"]) for la in layers if la["layer"] == 0)
+    digest, size = _recording(flight, out)
+    say("the site from orbit")
+    views = from_orbit(mission, checks)
+    hops = relay(data, portrait.taken, seed, checks)
+    publish.others(flight, out)
+    publish.orbit(views, out)
+    released = publish.four(mission, out)
+    checks.that(
+        "four pictures are released",
+        len(released) == 4 and all((out / r.file).stat().st_size > 1000 for r in released),
+        len(released),
+    )
+    outcome = Outcome(out, seed, mission, flight, checks, digest, size, released, views, hops, telemetry, events)
+    publish.motion(mission, out)
+    (out / "report.html").write_text(report.page(outcome), encoding="utf-8")
+    say(f"downlink: {size} bytes, SHA-256 {digest}")
+    say(f"{len(checks.made) - len(checks.failed)} of {len(checks.made)} assertions held")
+    checks.end()
+    return outcome
+
+
+def _recording(flight: Flight, out: Path) -> tuple[str, int]:
+    """Writes downlink.rec; (SHA-256, count) of the bytes themselves, times apart."""
+    path = out / "downlink.rec"
+    path.unlink(missing_ok=True)
+    digest, size = hashlib.sha256(), 0
+    with Recorder(path) as recorder:
+        for time, data in flight.recording:
+            recorder.add(FROM_UNIT, data, time)
+            digest.update(data)
+            size += len(data)
+    return digest.hexdigest(), size
+
+
+def _telemetry(flight: Flight, out: Path) -> dict[str, tuple[list[float], list[float], str]]:
+    """Writes telemetry.csv; parameter → (POSIX seconds, values, unit), samples from before the clock was set left out."""
+    series = {}
+    with (out / "telemetry.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("utc", "parameter", "value", "unit"))
+        for name in flight.archive.parameter_names(flight.unit.number):
+            found = flight.archive.history(flight.unit.number, name, flight.start - 1, 1e11)
+            pairs = list(zip(found.times.tolist(), found.values.tolist(), strict=True))
+            for t, v in pairs:
+                writer.writerow(
+                    (datetime.fromtimestamp(t, UTC).isoformat(timespec="milliseconds"), name, v, found.engineering_unit)
+                )
+            if pairs:
+                series[name] = ([t for t, _ in pairs], [float(v) for _, v in pairs], found.engineering_unit)
+    if not series:
+        raise MissionFailed("no telemetry came down")
+    return series
