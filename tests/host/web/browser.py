@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import time
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ class Browser:
         port = self._port(folder / "chromium.log")
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
             page = next(t for t in json.load(answer) if t["type"] == "page")
-        self._socket = connect(page["webSocketDebuggerUrl"], max_size=64 << 20)
+        self._ends = ExitStack()
+        self._socket = self._ends.enter_context(connect(page["webSocketDebuggerUrl"], max_size=64 << 20))
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
@@ -117,8 +119,8 @@ class Browser:
         file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", **kind)["data"]))
 
     def close(self) -> None:
-        self._socket.close()
-        self._process.terminate()
+        self._ends.close()
+        self._process.terminate()  # also when the page's connection was lost
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:

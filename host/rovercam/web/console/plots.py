@@ -15,7 +15,7 @@ from rovercam.web.context import Context
 MOST = 3
 SIZE = 600
 """Samples of one curve: two for each pixel or so."""
-INTERVAL = 1.0
+INTERVAL = 1.5
 SPANS = {"15 min": 900.0, "2 h": 7200.0, "1 day": 86400.0, "30 days": 30 * 86400.0, "all": 0.0}
 CURVES = ("#e07a4b", "#5eb1ef", "#57c98a")
 PREFERRED = ("chip_temperature", "bus_voltage", "air_temperature", "heap_free")

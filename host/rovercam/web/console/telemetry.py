@@ -9,7 +9,7 @@ from nicegui import events, ui
 from rovercam.web.console.text import age_text, value_text
 from rovercam.web.context import Context
 
-LEAST_INTERVAL = 0.5
+LEAST_INTERVAL = 0.7
 STALE = 30.0
 ROW = """
 <q-tr :props="props" @click="$parent.$emit('choose', props.row.name)" :title="props.row.help">
