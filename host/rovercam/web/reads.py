@@ -21,7 +21,7 @@ KEPT_PICTURES = 12
 THUMBNAIL = 240
 """Longest side of a thumbnail, in pixels."""
 CONFIDENCE_COLORS = np.array(
-    [[214, 39, 72, 255], [232, 130, 40, 210], [222, 190, 60, 150], [70, 170, 220, 90], [0, 0, 0, 0]], np.uint8
+    [[214, 39, 72, 255], [232, 130, 40, 130], [222, 190, 60, 70], [70, 170, 220, 45], [0, 0, 0, 0]], np.uint8
 )
 """RGBA of the confidence 0 nothing … 4 exact, to be laid over a picture."""
 

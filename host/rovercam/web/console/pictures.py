@@ -38,7 +38,7 @@ class PicturePanel:
             with ui.element("div").classes("rc-stage"):
                 self._none = ui.label("no picture yet: send capture").classes("dim")
                 self._image = ui.element("img").props('id=picture alt="picture"').style("display:none")
-                self._mask = ui.element("img").props('alt=""').style("display:none; mix-blend-mode:screen")
+                self._mask = ui.element("img").props('alt=""').style("display:none")
             self._bars = ui.html("", sanitize=False).classes("rc-bars")
             self._strip = ui.element("div").classes("rc-strip")
 
