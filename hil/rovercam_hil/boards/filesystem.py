@@ -30,7 +30,11 @@ FLASH_SIZE = 2 * 1024 * 1024
 OFFSET = FLASH_SIZE - SIZE
 ARCH = "armv6m"
 SOURCE_AT_ROOT = ("boot.py", "main.py")  # MicroPython runs these by name, as source
-FOLDERS = ("/p", "/t", "/q")  # products, tables, sequences: the firmware makes them itself where they are missing, at 100 ms each
+FOLDERS = (
+    "/p",
+    "/t",
+    "/q",
+)  # products, tables, sequences: the firmware makes them itself where they are missing, at 100 ms each
 _DISK_VERSION = 0x00020000  # littlefs 2.0: read and written by every MicroPython
 
 
@@ -183,7 +187,9 @@ def mount(flash: bytes) -> LittleFS:
     image = flash[OFFSET:] if len(flash) == FLASH_SIZE else flash
     context = UserContext(buffsize=SIZE)
     context.buffer[:] = image
-    return LittleFS(context=context, block_size=BLOCK, block_count=SIZE // BLOCK, read_size=32, prog_size=256)
+    return LittleFS(
+        context=context, block_size=BLOCK, block_count=SIZE // BLOCK, read_size=32, prog_size=256, cache_size=BLOCK
+    )
 
 
 def read_all(flash: bytes) -> dict[str, bytes]:

@@ -1,0 +1,264 @@
+"""Power cuts at every flash write: one run is recorded, then the unit must come up from every prefix of its writes.
+
+The run: pictures taken, a parameter set, a schedule entry made, a product protected and one deleted, an update installed. A cut point is
+(k, torn): the first k operations done, and operation k not begun or torn in the middle. Two checks:
+
+``check``  the file system image is mounted on the host (littlefs) and judged by rules written here, independent of the firmware: it mounts,
+           the chosen slot holds a whole firmware, tables have a whole copy with the old or the new contents, every catalogue entry has all
+           its layers with the right bytes, and what the ground was told is done is there. About 40 ms.
+``boot``   the emulated Pico boots from it, reports in, and answers. About 5 s.
+"""
+
+from __future__ import annotations
+
+import random
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import crcmod.predefined
+from rovercam.dictionary import encode_command, load
+from rovercam.protocol import pus
+
+from rovercam_hil.bench.flight import Flight
+from rovercam_hil.boards import bundle, filesystem
+from rovercam_hil.boards import flash as nor
+from rovercam_hil.boards.pico import EmulatedPico
+from rovercam_hil.boards.unit import Unit, make_unit, unit_key
+from rovercam_hil.devices.rig import standard_rig
+
+_crc16 = crcmod.predefined.mkPredefinedCrcFun("crc-ccitt-false")
+_PROTECTED_AT, _LAYERS_AT = 5, 7  # positions in a catalogue entry
+PARAMETER, VALUE = "keep_alive_period", 7
+SCHEDULED = 4_000_000_000
+
+
+@dataclass
+class Recording:
+    """``start``: the flash before the run; ``acknowledged``: what was told to be done -> number of operations done by then."""
+
+    start: bytes
+    operations: list[nor.FlashOp]
+    acknowledged: dict[str, int]
+    contents: dict[str, set[bytes]]
+    """Every content that each file had at an end of a command."""
+    firmware: dict[str, bytes]
+    seed: int = 1
+
+
+@dataclass
+class Result:
+    checked: int = 0
+    booted: int = 0
+    seconds: float = 0.0
+    faults: list[str] = field(default_factory=list)
+
+
+def record(folder: Path, *, image: Path | str | None = None, seed: int = 1, whole_update: bool = False) -> Recording:
+    """The run. ``whole_update``: every file of the firmware is in the bundle, else only what changed: one."""
+    key = unit_key(seed, 1)
+    files = bundle.firmware()
+    new = dict(files)
+    new["rover/services/test.mpy"] = filesystem.compile_mpy(_new_test(folder), "test")
+    update = bundle.build(new, key, running=None if whole_update else files)
+    unit = make_unit(seed=seed, image=image, flash_log=True, extra={"/u": update})
+    start = unit.board.flash_bytes()
+    acknowledged: dict[str, int] = {}
+    contents: dict[str, set[bytes]] = {}
+    dictionary = load()
+    ping = dictionary.commands["ping"]
+    packet = pus.build_command(dictionary.apid(1), 1, ping.service, ping.subtype, encode_command(ping, {}, dictionary))
+    with Flight(folder, unit=unit) as flight:
+        log = unit.board.flash_log
+        assert log is not None
+
+        def do(what: str, name: str, **arguments: Any) -> None:
+            done = flight.command(name, timeout=200, **arguments)
+            if done.state != "done":
+                raise RuntimeError(f"{name}: {done.state}, {done.reason}")
+            acknowledged[what] = len(log)
+            for path, data in filesystem.read_all(unit.board.flash_bytes()).items():
+                contents.setdefault(path, set()).add(data)
+
+        picture = {"camera": "pattern", "size": "qqvga", "downlink": False}
+        do("product 1", "capture", codec="raw", **picture)
+        do("product 2", "capture", codec="rate", rate=2.0, **picture)
+        do("parameter", "set_parameter", parameter=PARAMETER, value=VALUE)
+        do("protected 1", "protect_product", product=1)
+        do("schedule", "insert_schedule", seconds=SCHEDULED, packet=packet)
+        do("deleted 2", "delete_product", product=2)
+        do("update", "install_update", path="/u")
+        unit.board.run(0.2)
+        operations = list(log)
+    return Recording(start, operations, acknowledged, contents, new, seed)
+
+
+def _new_test(folder: Path) -> Path:
+    path = folder / "test.py"
+    path.write_text("def execute(app, key, args):\n    app.pus.report(17, 2, 0)\n    app.pus.report(17, 2, 0)\n")
+    return path
+
+
+def points(recording: Recording, sample: int | None = None) -> list[tuple[int, bool]]:
+    """All cut points, or a seeded sample of them."""
+    found = [(k, torn) for k in range(len(recording.operations) + 1) for torn in (False, True)][:-1]
+    if sample is None or sample >= len(found):
+        return found
+    return sorted(random.Random(recording.seed).sample(found, sample))
+
+
+def images(recording: Recording, wanted: list[tuple[int, bool]]) -> Iterator[tuple[int, bool, bytes]]:
+    """The flash at each cut point, in order."""
+    flash = bytearray(recording.start)
+    at = 0
+    for k, torn in sorted(wanted):
+        for op in recording.operations[at:k]:
+            nor.apply(flash, op)
+        at = k
+        yield k, torn, _torn(flash, recording.operations[k], recording.seed + k) if torn else bytes(flash)
+
+
+def _torn(flash: bytearray, op: nor.FlashOp, seed: int) -> bytes:
+    """Half erased: every bit with probability one half; half programmed: the first part, and the byte it was at."""
+    out = bytearray(flash)
+    rng = random.Random(seed)
+    if op.kind == "erase":
+        old = int.from_bytes(out[op.offset : op.offset + op.size], "little")
+        out[op.offset : op.offset + op.size] = (old | rng.getrandbits(op.size * 8)).to_bytes(op.size, "little")
+        return bytes(out)
+    done = rng.randrange(len(op.data))
+    part = op.data[:done] + bytes([op.data[done] | rng.getrandbits(8)])
+    nor.apply(out, nor.FlashOp(time=0.0, offset=op.offset, kind="program", size=len(part), data=part))
+    return bytes(out)
+
+
+def check(recording: Recording, k: int, flash: bytes) -> list[str]:
+    """Faults of the file system image, empty when all is well; ``k`` operations were complete."""
+    try:
+        files = filesystem.read_all(flash)
+    except Exception as error:  # littlefs names several classes
+        return [f"does not mount: {error}"]
+    told = {what for what, count in recording.acknowledged.items() if count <= k}
+    return [*_slots(recording, files, told), *_tables(files, told), *_products(recording, files, told)]
+
+
+def _slots(recording: Recording, files: dict[str, bytes], told: set[str]) -> list[str]:
+    faults = []
+    text = files.get("/slot", b"a").decode() or "a"
+    if len(text) not in (1, 3) or not set(text[:2]) <= set("ab"):
+        faults.append(f"/slot holds {text!r}")
+    if "update" in told and text != "ab0":
+        faults.append(f"update acknowledged, /slot holds {text!r}")
+    original = filesystem.read_all(recording.start)
+    for slot in text[:2]:
+        wanted = {f"/b/{n}": data for n, data in recording.firmware.items()} if slot == "b" else original
+        for path, data in wanted.items():
+            if (
+                path.startswith((f"/{slot}/", "/boot.py", "/main.py", "/key.bin", "/config.json"))
+                and files.get(path) != data
+            ):
+                faults.append(f"{path} is not whole")
+    return faults
+
+
+def _newest(files: dict[str, bytes], table: str) -> bytes | None:
+    whole = [
+        files[n] for n in (table + ".0", table + ".1") if n in files and len(files[n]) >= 4 and not _crc16(files[n])
+    ]
+    return max(whole, key=lambda b: b[:2])[2:-2] if whole else None
+
+
+def _tables(files: dict[str, bytes], told: set[str]) -> list[str]:
+    faults = []
+    number = load().parameters[PARAMETER].id
+    wanted = struct.pack(">HB", number, 2) + struct.pack(">H", VALUE)
+    for what, table, content in (
+        ("parameter", "/t/parameters", wanted),
+        ("schedule", "/t/schedule", struct.pack(">I", SCHEDULED)),
+    ):
+        found = _newest(files, table)
+        if found is None and (what in told or (f"{table}.1" in files and files[f"{table}.1"])):
+            faults.append(f"{table} has no whole copy")
+        if found is not None and content not in found:
+            faults.append(f"{table} is neither old nor new")
+    return faults
+
+
+def _products(recording: Recording, files: dict[str, bytes], told: set[str]) -> list[str]:
+    faults = []
+    for number in (1, 2):
+        entry = files.get(f"/p/000{number}.m")
+        gone = number == 2 and "deleted 2" in told
+        if entry is None:
+            if f"product {number}" in told and not (number == 2 and not gone and "schedule" in told) and not gone:
+                faults.append(f"product {number} acknowledged, not there")
+            continue
+        if gone:
+            faults.append("product 2 deleted, still there")
+        if not entry:
+            continue  # created, not yet written: the unit does not offer it
+        layers = [files.get(f"/p/000{number}.{k}") for k in range(entry[_LAYERS_AT])]
+        if any(data is None or data not in recording.contents[f"/p/000{number}.{k}"] for k, data in enumerate(layers)):
+            faults.append(f"product {number} is offered with damaged layers")
+        if number == 1 and "protected 1" in told and not entry[_PROTECTED_AT]:
+            faults.append("protection of product 1 lost")
+    return faults
+
+
+def boot(recording: Recording, flash: bytes, folder: Path) -> list[str]:
+    """Boot the emulated Pico from ``flash``, see it report, command it, and compare what it says with the rules."""
+    rig = standard_rig(None, seed=recording.seed)
+    board = EmulatedPico(flash=flash, devices=rig.devices, seed=recording.seed, name="unit 1")
+    unit = Unit(number=1, key=unit_key(recording.seed, 1), board=board, rig=rig)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with Flight(folder, unit=unit) as flight:
+            faults = [] if flight.command("list_products").state == "done" else ["does not answer"]
+            bad = [e.name for e in flight.events if e.name in ("task_failed", "exception_stored", "update_rejected")]
+            return faults + bad
+    except Exception as error:
+        return [f"does not come up: {error}"]
+
+
+def campaign(recording: Recording, folder: Path, *, checks: int | None = None, boots: int = 20) -> Result:
+    """``checks`` cut points by ``check`` (None: all), ``boots`` of them booted."""
+    started = time.perf_counter()
+    result = Result()
+    wanted = points(recording, checks)
+    every = max(1, len(wanted) // boots) if boots else len(wanted) + 1
+    for index, (k, torn, flash) in enumerate(images(recording, wanted)):
+        where = f"operation {k}{' torn' if torn else ''}"
+        result.faults += [f"{where}: {fault}" for fault in check(recording, k, flash)]
+        result.checked += 1
+        if index % every == every // 2 and result.booted < boots:
+            result.faults += [f"{where}, booted: {f}" for f in boot(recording, flash, folder / f"boot{index}")]
+            result.booted += 1
+    result.seconds = time.perf_counter() - started
+    return result
+
+
+def main() -> None:
+    """``python -m rovercam_hil.bench.powercuts [checks] [boots]``: the whole campaign, with a whole update."""
+    import sys
+    import tempfile
+
+    checks = int(sys.argv[1]) if len(sys.argv) > 1 else None
+    boots = int(sys.argv[2]) if len(sys.argv) > 2 else 20
+    with tempfile.TemporaryDirectory() as name:
+        recording = record(Path(name), whole_update=True)
+        print(
+            f"{len(recording.operations)} flash operations, {len(points(recording))} cut points; told: {recording.acknowledged}"
+        )
+        result = campaign(recording, Path(name), checks=checks, boots=boots)
+    print(
+        f"{result.checked} images checked on the host, {result.booted} booted on the emulated Pico, {result.seconds:.0f} s"
+    )
+    print("\n".join(result.faults) or "no faults")
+    sys.exit(1 if result.faults else 0)
+
+
+if __name__ == "__main__":
+    main()

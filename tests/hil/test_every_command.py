@@ -1,0 +1,174 @@
+"""Every telecommand of the dictionary, none skipped, with good, boundary and bad arguments, over a noisy line.
+
+Generated: for each command its defaults, the least and the greatest value of every argument, and bad packets (an argument beyond its range,
+one byte too few, one too many), which the unit must refuse by itself: they are made by hand, past the host's own checks.
+"""
+
+import struct
+
+import pytest
+from rovercam.dictionary import encode_command, load, to_engineering
+from rovercam.dictionary.fields import base_type, raw_range
+from rovercam.protocol import pus
+from rovercam_hil.bench.flight import Flight
+from rovercam_hil.line.link import Link
+from rovercam_hil.line.spec import LineSpec
+
+D = load()
+FORMATS = {"u8": ">B", "u16": ">H", "u32": ">I", "i8": ">b", "i16": ">h", "i32": ">i"}
+PING = pus.build_command(D.apid(1), 1, 17, 1, b"")
+
+# What an argument must be for the command to make sense on a fresh unit; everything else is generated.
+GOOD = {
+    "parameter": 103,
+    "parameters": [1, 2, 103],
+    "value": 3,
+    "events": [9],
+    "path": "/q/file",
+    "target": "/q/file2",
+    "sequence": "none",
+    "seconds": 4_000_000_000,
+    "packet": PING,
+    "structure": 9,
+    "monitor": 1,
+    "low": 0,
+    "event": 20,
+    "size": "qqvga",
+    "camera": "pattern",
+    "codec": "raw",
+    "downlink": False,
+}
+LAST = ("set_mode", "set_profile", "restart", "repl")  # these change what the others meet
+# Failures that are right answers of a unit that has no such thing.
+EXPECTED = {
+    "unknown_file", "unknown_transfer", "unknown_structure", "out_of_range", "camera_absent", "too_late", "bad_region",
+    "unsupported", "flash_full", "unknown_parameter", "not_settable", "wrong_length", "not_armed", "wrong_mode", "busy",
+    "damaged", "table_full", "schedule_full", "unauthenticated", "no_memory", "budget_too_small", "camera_failed", "protected",
+}  # fmt: skip
+
+
+def good(command):
+    values = {}
+    for field in command.args:
+        if field.name in GOOD:
+            values[field.name] = GOOD[field.name]
+        elif field.default is None:
+            low, _ = raw_range(field, D)
+            values[field.name] = to_engineering(field, low, D)
+    return values
+
+
+def numeric(field):
+    return not field.type.endswith("[]") and base_type(field.type, D.enums) in (*FORMATS, "bool")
+
+
+def boundaries(command):
+    """The good arguments with one at its least or greatest value."""
+    for field in command.args:
+        if numeric(field) and field.name not in ("packet", "exposure", "width", "height", "size", "codec", "camera"):
+            for raw in raw_range(field, D):
+                yield {**good(command), field.name: to_engineering(field, raw, D)}
+
+
+def bad(command):
+    """Bodies that the unit must refuse: too short, too long, each argument beyond each end of its range."""
+    body = encode_command(command, good(command), D)
+    if not any(f.type == "value" for f in command.args):
+        yield body + b"\0", "wrong_length"
+        if len(body) > (command.function is not None):
+            yield body[:-1], "wrong_length"
+    for index, field in enumerate(command.args):
+        if not numeric(field):
+            continue
+        base = "u8" if field.type in D.enums or field.type == "bool" else base_type(field.type, D.enums)
+        size = struct.calcsize(FORMATS[base])
+        low, high = raw_range(field, D)
+        for raw in (low - 1, high + 1):
+            try:
+                packed = struct.pack(FORMATS[base], int(raw))
+            except struct.error:
+                continue  # the type itself ends here
+            prefix = b"" if command.function is None else bytes([command.function])
+            before = [encode_part(command, k) for k in range(index)]
+            after = [encode_part(command, k) for k in range(index + 1, len(command.args))]
+            assert len(packed) == size
+            yield prefix + b"".join(before) + packed + b"".join(after), "out_of_range"
+
+
+def encode_part(command, index):
+    """One argument's bytes, cut out of the encoding of the first `index` + 1."""
+    import dataclasses
+
+    values = good(command)
+
+    def upto(n):
+        short = dataclasses.replace(command, args=command.args[:n])
+        return encode_command(short, {k: v for k, v in values.items() if k in {f.name for f in short.args}}, D)
+
+    return upto(index + 1)[len(upto(index)) :]
+
+
+@pytest.fixture(scope="module")
+def flight(micropython_image, tmp_path_factory):
+    line = Link(LineSpec.parse("ber=2e-5,seed=5"))
+    extra = {"/q/file": b"contents"}
+    with Flight(
+        tmp_path_factory.mktemp("every"), image=micropython_image, extra=extra, down=line.down, up=line.up
+    ) as running:
+        yield running
+
+
+def raw_command(flight, command, body):
+    """Send a body as it is; the unit's refusal as (state, reason)."""
+    original = flight.station.dictionary
+    from rovercam.station import core
+
+    real = core.encode_command
+    core.encode_command = lambda *_: body
+    try:
+        number = flight.send(command.name, **good(command))
+    finally:
+        core.encode_command = real
+    assert flight.station.dictionary is original
+    flight.until(lambda: flight.commands[number].ended, 60, f"the end of {command.name}")
+    return flight.commands[number]
+
+
+ORDER = sorted(
+    D.commands.values(),
+    key=lambda c: (c.name in LAST, LAST.index(c.name) if c.name in LAST else 0, c.service, c.subtype),
+)
+
+
+def test_none_is_skipped():
+    assert {c.name for c in ORDER} == set(D.commands)
+    assert sum(1 for c in ORDER for _ in bad(c)) > 2 * len(ORDER)
+
+
+@pytest.mark.slow  # some 600 commands at a few tenths of a second
+@pytest.mark.parametrize("command", [pytest.param(c, id=c.name) for c in ORDER])
+def test_bad_arguments_are_refused_by_the_unit(flight, command):
+    for body, reason in bad(command):
+        failed = raw_command(flight, command, body)
+        assert failed.state == "failed", (body.hex(), reason)
+        assert failed.reason.split(" ")[0] == reason, (body.hex(), failed.reason)
+
+
+@pytest.mark.slow  # some 600 commands at a few tenths of a second
+@pytest.mark.parametrize("command", [pytest.param(c, id=c.name) for c in ORDER])
+def test_good_and_boundary_arguments_end_as_they_should(flight, command):
+    cases = [good(command)]
+    if command.name not in LAST:
+        cases += list(boundaries(command))
+    seen = len(flight.events)
+    for arguments in cases:
+        done = flight.command(command.name, timeout=60, **arguments)
+        assert done.state == "done" or done.reason.split(" ")[0] in EXPECTED, (arguments, done.reason)
+        if command.name == "set_parameter":
+            flight.command("set_parameter", parameter="keep_alive_period", value=2)
+    assert "task_failed" not in [e.name for e in flight.events[seen:]]
+    if command.name == "restart":
+        flight.event("started", 20, since=seen)
+    elif command.name == "repl":
+        flight.run(4)
+        assert b">>>" in bytes(flight.unit.board.repl_log)

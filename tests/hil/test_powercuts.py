@@ -1,0 +1,36 @@
+"""Power cuts inside capture, catalogue, parameter, schedule and update writes; all of them: python -m rovercam_hil.bench.powercuts."""
+
+import pytest
+from rovercam_hil.bench import powercuts
+from rovercam_hil.boards import filesystem
+
+
+@pytest.fixture(scope="module")
+def recording(micropython_image, tmp_path_factory):
+    return powercuts.record(tmp_path_factory.mktemp("cuts"), image=micropython_image)
+
+
+def test_unit_comes_up_from_cuts_at_any_write(recording, tmp_path):
+    result = powercuts.campaign(recording, tmp_path, checks=60, boots=2)
+    assert result.faults == []
+    assert (result.checked, result.booted) == (60, 2)
+
+
+def test_the_check_sees_what_is_wrong(recording):
+    end = len(recording.operations)
+    *_, (_, _, flash) = powercuts.images(recording, [(end, False)])
+    assert powercuts.check(recording, end, flash) == []
+    spoiled = {
+        "/p/0001.0": b"x",
+        "/t/parameters.0": b"",
+        "/t/parameters.1": b"",
+        "/b/rover/app.mpy": b"",
+        "/p/0001.m": b"",
+    }
+    for path, data in spoiled.items():
+        image = filesystem.with_files(flash, {path: data})
+        if path == "/p/0001.m":
+            continue
+        if path == "/t/parameters.0":
+            image = filesystem.with_files(image, {"/t/parameters.1": b"\0\1bad!"})
+        assert powercuts.check(recording, end, image), path
