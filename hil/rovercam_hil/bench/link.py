@@ -13,6 +13,7 @@ import tempfile
 import time
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -229,7 +230,7 @@ def _idle(result: Result, tap: _Tap, start: float, end: float, byte: float) -> N
     first, last = bisect_left(tap.times, start), bisect_left(tap.times, end)
     times = tap.times[first:last]
     result.line_bytes = len(times)
-    for before, after in zip(times, times[1:], strict=False):
+    for before, after in pairwise(times):
         silence = after - before - byte
         if silence > byte / 2:
             result.idle += silence
