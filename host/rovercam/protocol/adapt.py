@@ -22,6 +22,7 @@ DWELL = 3.0  # seconds
 RETRY = 5.0  # seconds until a command that was not confirmed is given again
 MEMORY = 250_000  # bytes after which evidence weighs 1/e
 PROBE = 24_000  # bytes of evidence that are worth asking for on an idle line
+BURST = 0.05  # seconds that a burst is taken to last: what it spoils beyond the frame it begins in
 _PRIOR = 0.1  # errors, in
 _PRIOR_BYTES = 100.0  # bytes
 _RECENT = 8  # frames in which a sudden change of the line is looked for
@@ -69,6 +70,7 @@ class ProfilePolicy:
         self._errors = 0.0
         self._seen = 0.0
         self._bursts = 0.0
+        self._burst_bytes = BURST * baud / 10 if baud else 0.0
         self._slips = 0.0
         self._changed = -1e9
         self._asked: int | None = None
@@ -111,7 +113,8 @@ class ProfilePolicy:
         expected = tail(self._errors + _PRIOR, self._seen + _PRIOR_BYTES, profile.symbols, profile.t) * profile.depth
         losses = sum(corrected is None for _, corrected in self._recent)
         if profile.t and expected < 0.01 and losses < 3:
-            self._bursts += 1
+            # One burst spoils more than one frame when frames are short.
+            self._bursts += profile.line_length / (profile.line_length + self._burst_bytes)
         else:
             self._seen += profile.codeblock_length
             self._errors += profile.t + 1
@@ -149,7 +152,7 @@ class ProfilePolicy:
         slips = self._slips / b * length
         lost = slips * _UNREPAIRED[profile.t] + slips * slips / 2 * _UNREPAIRED_TWO[profile.t]
         passed *= max(0.0, 1.0 - lost)
-        passed *= exp(-self._bursts / b * length)
+        passed *= exp(-self._bursts / b * (length + self._burst_bytes))
         return passed * max(0, length - OVERHEAD - 2 * profile.t * profile.depth) / length
 
     def best(self) -> Profile:
