@@ -87,10 +87,12 @@ class ProfilePolicy:
             profile = TABLE[event.profile]
             self._fade(profile.line_length)
             self._seen += profile.codeblock_length
-            self._errors += event.corrected
+            # What a realigned frame had to correct is the guess of the slip's place, not the line's wrong bytes.
+            corrected = 0 if event.slip else event.corrected
+            self._errors += corrected
             self._since += 1
             if profile.t:
-                self._recent.append((profile.codeblock_length, event.corrected))
+                self._recent.append((profile.codeblock_length, corrected))
                 self._sudden()
             # The unit is in another profile than was thought (it was reset, or fell back by itself).
             self._strange = self._strange + 1 if profile.t != TABLE[self.current].t else 0
