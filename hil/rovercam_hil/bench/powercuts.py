@@ -180,7 +180,7 @@ def _tables(files: dict[str, bytes], told: set[str]) -> list[str]:
         ("schedule", "/t/schedule", struct.pack(">I", SCHEDULED)),
     ):
         found = _newest(files, table)
-        if found is None and (what in told or (f"{table}.1" in files and files[f"{table}.1"])):
+        if found is None and (what in told or files.get(f"{table}.1")):
             faults.append(f"{table} has no whole copy")
         if found is not None and content not in found:
             faults.append(f"{table} is neither old nor new")
