@@ -53,7 +53,7 @@ def to_raw(field: Field | Parameter, value: Any, dictionary: Dictionary) -> int 
         number = (
             float(value) if not isinstance(value, str) else float(int(value, 0)) if _is_int(value) else float(value)
         )
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueRefused(f"{field.name} = {value!r} is not a number{_range_text(field, dictionary)}") from None
     raw_value: float = (number - field.offset) / field.scale
     if field.type == "f32":
@@ -124,8 +124,10 @@ def encode_field(field: Field, value: Any, dictionary: Dictionary, context: Mapp
 
 def _bytes_of(field: Field, value: Any) -> bytes:
     """A string as UTF-8; bytes may be given as hexadecimal text."""
-    if not isinstance(value, str):
+    if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
+    if not isinstance(value, str):
+        raise ValueRefused(f"{field.name} = {value!r}: text is needed")
     if field.type == "string":
         return value.encode()
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rovercam.archive import Archive, source_of
-from rovercam.dictionary import Command, Structure
+from rovercam.dictionary import Command, Structure, to_raw
 from rovercam.protocol import pus
 from rovercam.station.updates import AnswerReceived, EventReceived, Notice, Telemetry, Update
 from rovercam.station.verification import Commands
@@ -191,5 +191,7 @@ class Decoder:
             text = str(item).strip()
             by_id = self._dictionary.parameter_by_id(int(text)) if text.isdigit() else None
             names.append(by_id.name if by_id else text)
-        self._archive.set_structure(unit, int(arguments["structure"]), now, names)
+        field = next(f for f in self._dictionary.commands["create_housekeeping"].args if f.name == "structure")
+        number = int(to_raw(field, arguments["structure"], self._dictionary))
+        self._archive.set_structure(unit, number, now, names)
         self._made.pop(unit, None)

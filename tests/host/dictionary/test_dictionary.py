@@ -74,6 +74,15 @@ def test_contradictions_are_found(old: str, new: str, message: str) -> None:
         parse(TEXT.replace(old, new, 1).encode())
 
 
+@pytest.mark.parametrize("value", [10**400, "9" * 500, float("nan"), float("inf"), None, [], {}, 4.5, b"x"])
+def test_wild_values_are_refused(value: object) -> None:
+    with pytest.raises(ValueRefused):
+        encode_command(D.commands["set_profile"], {"profile": value if value is not None else "none"}, D)
+    if not isinstance(value, (str, bytes)):
+        with pytest.raises(ValueRefused):
+            encode_command(D.commands["list_files"], {"path": value if value is not None else 3}, D)
+
+
 @given(st.binary(max_size=60))
 def test_any_bytes_as_a_report_give_values_or_the_declared_error(data: bytes) -> None:
     for report in D.reports.values():
