@@ -1,6 +1,6 @@
 """The wavelet kernels of kernels.py in Thumb assembler (ARMv6-M instructions only), for the RP2040 and larger Cortex-M.
 
-Same arguments, same results (tests/agreement compare them on the emulated Pico); about 5 times the speed of viper.
+Same arguments, same results (tests/agreement/test_imaging_board.py compares whole slots); about 5 times the speed of viper.
 r12 and lr are free to use: MicroPython's entry code saves lr, and r12 belongs to the callee.
 """
 

@@ -28,7 +28,8 @@ class Writer:
         for layer in range(self.layers):
             self._files.append(open(store.path(number, layer), "wb"))
         self._row = self._encoder.row_buffer
-        self.push = self._encoder.push_row
+        self.push = self._encoder.push
+        self.step = self._encoder.step
 
     def row(self):
         """Where the next row's pixels go."""

@@ -71,7 +71,7 @@ class Encoder:
         if not 64 <= slot <= 250:
             raise ValueError("slots of %d bytes: 64..250" % slot)
         self.w = w = Wavelet(width, height, depth, memoryview(arena))
-        w.on_strip = self._strip
+        w.on_strip = self._begin
         self.wide = wide = w.wide >> 3
         self.row_buffer = w.row_buffer
         self._push = w.push_row
@@ -98,6 +98,7 @@ class Encoder:
         self._gain = 256  # bits really used per estimated one, 8 bit fraction
         self._blocks = wide * (w.high >> 3)
         self._thumb_row = array("H", [0] * wide) if thumbnail else None
+        self._work = None  # what is left to do of a strip
         self._thumb = array("i", [0] * 12)
         self._ends = array("I", [0] * 2)  # block behind the last one in the open slots of layers 0 and 1
         self.slots = array("I", [0] * _LAYERS)  # made so far, per layer
@@ -117,10 +118,34 @@ class Encoder:
     def push_row(self):
         """The row in row_buffer (pixels: bytes, or 16-bit little-endian above 8 bits) is complete."""
         self._push()
+        while self.step():
+            pass
+
+    def push(self):
+        """As push_row(), but the work that became possible is left to step(), so that other tasks run in between.
+
+        step() must have returned False before the next row."""
+        self._push()
+
+    def step(self):
+        """Code one run of blocks; False when nothing is left to do."""
+        if self._work:
+            for _ in self._work:
+                return True
+            self._work = None
+        return False
+
+    def _begin(self, strip):
+        while self.step():
+            pass
+        self._work = self._strip(strip)
+        if self.w.pushed >= self.w.high:  # the last row completes several strips: their rows do not wait
+            while self.step():
+                pass
 
     def finish(self):
         """After the last row: everything out."""
-        while self.w.finish():
+        while self.step() or self.w.finish():
             pass
         for layer in range(len(self._buf)):
             self._end_run(layer)
@@ -257,7 +282,7 @@ class Encoder:
             if start < end:
                 if q >> 4 != self._estimated:
                     self._estimate(strip, q >> 4)
-                self._runs(first, start, end, q)
+                yield from self._runs(first, start, end, q)
 
     def _estimate(self, strip, plane):
         self._estimated = plane
@@ -288,7 +313,7 @@ class Encoder:
             v[2] = f
             v[3] = self._gain
             v[4] = room
-            v[5] = _LEAST - have
+            v[5] = max(0, _LEAST - have)  # the unix port zero-extends words
             v[6] = 10
             n = take(cost, v)
             bits = v[6]
@@ -324,6 +349,7 @@ class Encoder:
                 self._close(1)
             else:
                 self._end_run(1)
+            yield
 
     # -- the bit budget
 
@@ -375,7 +401,7 @@ class Encoder:
         while self.w.finish():
             pass
         self.w.restart()
-        self.w.on_strip = self._strip
+        self.w.on_strip = self._begin
 
     def _look(self, strip):
         # every second strip; the other one is like it

@@ -93,12 +93,12 @@ class Wavelet:
         self.row_buffer = memoryview(arena)[self._row : self._row + width * self.bytes]
         self._offsets = array("i", [0] * 22)  # of strip _known: DC's row, then the 21 of rows_of()
         self._known = -1
-        self._in = 0
+        self.pushed = 0
         self.done = 0  # strips complete
 
     def restart(self):
         """Forget the rows: the picture is pushed again from its first row."""
-        self._in = self.done = 0
+        self.pushed = self.done = 0
         for level in self.levels:
             level.high = 0
 
@@ -117,18 +117,18 @@ class Wavelet:
     def _first(self):
         p = self._p
         level = self.levels[0]
-        n = self._in
+        n = self.pushed
         p[0] = self._row
         p[1] = self._slot(level, n)
         p[2] = level.w
         p[3] = 0
         (rows8 if self.bytes == 1 else rows16)(self.arena, p)
-        self._in = n + 1
+        self.pushed = n + 1
         self._vertical(0, n)
 
     def finish(self):
         """After the last row: pad with it to a multiple of 8 rows. Call until it returns False: the coder must empty between."""
-        if self._in < self.high:
+        if self.pushed < self.high:
             self._first()
             return True
         return False
@@ -137,15 +137,15 @@ class Wavelet:
         # six row slots: four for even rows, two for odd ones
         return level.at + level.stride * (((n >> 1) & 3) if not n & 1 else 4 + ((n >> 1) & 1))
 
-    def _vertical(self, l, n):
-        # row n of level l (0..2) is in its slot; filters what became possible
-        level = self.levels[l]
+    def _vertical(self, n_level, n):
+        # row n of that level (0..2) is in its slot; filters what became possible
+        level = self.levels[n_level]
         if not n & 1 and n >= 4:
-            self._pair(l, (n - 4) >> 1)
+            self._pair(n_level, (n - 4) >> 1)
         if n == level.rows - 1:
             m = level.rows >> 1
             while level.high < m:
-                self._pair(l, level.high)
+                self._pair(n_level, level.high)
 
     def _even(self, level, k):
         # slot of the k-th even row with symmetric extension at both ends
@@ -157,17 +157,17 @@ class Wavelet:
                 k = 2 * m - 1 - k
         return self._slot(level, 2 * k)
 
-    def _pair(self, l, j):
+    def _pair(self, n_level, j):
         # high row j, then low row j, of level l
         p = self._p
         a = self.arena
-        level = self.levels[l]
+        level = self.levels[n_level]
         w = level.w
         level.high = j + 1
         ring = level.bands + level.band_stride * (j % level.ring)
         before = level.bands + level.band_stride * ((j - 1) % level.ring) if j else ring
         high = ring
-        if l == 2:
+        if n_level == 2:
             high = self._last + (j & 1) * w * 2
             before = self._last + ((j - 1) & 1) * w * 2 if j else high
         p[0] = high
@@ -178,7 +178,7 @@ class Wavelet:
         p[5] = self._slot(level, 2 * j + 1)
         p[6] = w
         column_high(a, p)
-        if l == 2:
+        if n_level == 2:
             a[ring : ring + 2 * w] = a[high : high + 2 * w]
         # the high half of the low row is HL
         p[0] = ring + 2 * w
@@ -189,7 +189,7 @@ class Wavelet:
         column_low(a, p)
         # the low half is the next level's input, or DC; it may take the place of even row j - 1, needed no more.
         # (the first one, j = 0, goes to the slot of even row 3, which is still free or, in short pictures, spent)
-        if l == 2:
+        if n_level == 2:
             p[0] = self._dc + (j % self.dc_ring) * self.dc_stride
         else:
             p[0] = low = self._slot(level, 2 * (j + 3))
@@ -197,16 +197,16 @@ class Wavelet:
         p[2] = before
         p[3] = high
         column_low(a, p)
-        if l == 2:
+        if n_level == 2:
             self.done = j + 1
             self.on_strip(j)
         else:
             p[0] = low
-            p[1] = self._slot(self.levels[l + 1], j)
+            p[1] = self._slot(self.levels[n_level + 1], j)
             p[2] = w >> 1
             p[3] = 1
             rows16(a, p)
-            self._vertical(l + 1, j)
+            self._vertical(n_level + 1, j)
 
     def on_strip(self, strip):
         """Called when strip (0, 1, …) of blocks is complete: the coder replaces it."""

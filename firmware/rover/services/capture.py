@@ -122,6 +122,8 @@ async def _encode(app, cam, number, codec, rate, x, y, width, height, arena):
             if row >= y:
                 luma(line[left:], writer.row(), width)
                 writer.push()
+                while writer.step():
+                    await asyncio.sleep_ms(0)
             if row % _YIELD_ROWS == 0:
                 if row == y + height // 2 // _YIELD_ROWS * _YIELD_ROWS:
                     app.check_heap()
@@ -149,6 +151,9 @@ class _Raw:
         if self._at == self._rows:
             self._file.write(self._buf)
             self._at = 0
+
+    def step(self):
+        return False
 
     def finish(self):
         self._file.write(self._buf[: self._at * self._width])
