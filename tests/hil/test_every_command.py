@@ -62,11 +62,19 @@ def numeric(field):
     return not field.type.endswith("[]") and base_type(field.type, D.enums) in (*FORMATS, "bool")
 
 
+def ends(field):
+    """Least and greatest raw value that the dictionary allows."""
+    names = D.enums.get(field.type)
+    return (
+        (min(names.values()), max(names.values())) if names else (0, 1) if field.type == "bool" else raw_range(field, D)
+    )
+
+
 def boundaries(command):
     """The good arguments with one at its least or greatest value."""
     for field in command.args:
         if numeric(field) and field.name not in ("packet", "exposure", "width", "height", "size", "codec", "camera"):
-            for raw in raw_range(field, D):
+            for raw in ends(field):
                 yield {**good(command), field.name: to_engineering(field, raw, D)}
 
 
@@ -82,7 +90,7 @@ def bad(command):
             continue
         base = "u8" if field.type in D.enums or field.type == "bool" else base_type(field.type, D.enums)
         size = struct.calcsize(FORMATS[base])
-        low, high = raw_range(field, D)
+        low, high = ends(field)
         for raw in (low - 1, high + 1):
             try:
                 packed = struct.pack(FORMATS[base], int(raw))
