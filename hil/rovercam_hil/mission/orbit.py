@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
+from rovercam.marstime import ZHURONG
 
 from rovercam_hil.mission.checks import Checks, MissionFailed
 from rovercam_hil.mission.steps import Mission
 from rovercam_hil.world import orbital
 from rovercam_hil.world.orbit_compare import CompareError, Comparison, compare, enhance_tracks
 
-DATES = (datetime(2021, 6, 6, 11, 0, tzinfo=UTC), datetime(2021, 6, 11, 14, 0, tzinfo=UTC))
-"""The days are as published; the hours (early afternoon at the site) are ours."""
+DATES = (ZHURONG.time_of(23, 15.0), ZHURONG.time_of(28, 15.0))
+"""6 and 11 June 2021, as published; mid-afternoon, with shadows long enough to see, is ours."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def from_orbit(mission: Mission, checks: Checks, size: int = 320) -> FromOrbit:
     world, pictures = mission.world, []
     for name, metres, date in (("6 June", 22.0, DATES[0]), ("11 June", 14.0, DATES[1])):
         mission.drive_south(metres, name)
-        geometry = orbital.usual_pass(date.timestamp(), world.seed)
+        geometry = orbital.usual_pass(date, world.seed)
         pictures.append(orbital.view(world, geometry, size, centre=(0.0, -20.0), oversample=2, seed=world.seed))
     try:
         result, moved = compare(pictures[0], pictures[1])
