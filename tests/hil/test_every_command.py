@@ -73,7 +73,16 @@ def ends(field):
 def boundaries(command):
     """The good arguments with one at its least or greatest value."""
     for field in command.args:
-        if numeric(field) and field.name not in ("packet", "exposure", "width", "height", "size", "codec", "camera"):
+        if numeric(field) and field.name not in (
+            "packet",
+            "parameter",
+            "exposure",
+            "width",
+            "height",
+            "size",
+            "codec",
+            "camera",
+        ):
             for raw in ends(field):
                 yield {**good(command), field.name: to_engineering(field, raw, D)}
 
