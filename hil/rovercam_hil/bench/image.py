@@ -78,7 +78,7 @@ def peers() -> dict[str, tuple[Callable[[np.ndarray, float], bytes], Callable[[b
         return _bisect(lambda q: bytes(ic.jpeg8_encode(p, level=round(q), optimize=True)), 1, 100, size)
 
     def jpeg2000(p: np.ndarray, size: float) -> bytes:
-        return _bisect(lambda q: bytes(ic.jpeg2k_encode(p, level=q, reversible=False)), 20, 60, size)
+        return _bisect(lambda q: bytes(ic.jpeg2k_encode(p, level=round(q), reversible=False)), 20, 60, size)
 
     def jpegxl(p: np.ndarray, size: float) -> bytes:
         return _bisect(lambda q: bytes(ic.jpegxl_encode(p, distance=25 - q, effort=7)), 0.5, 24.9, size)
@@ -99,7 +99,7 @@ def lossless_peers() -> dict[str, Callable[[np.ndarray], bytes]]:
         import imagecodecs as ic
     except ImportError:
         return {}
-    every: dict[str, tuple[str, Callable[[np.ndarray], bytes]]] = {
+    every: dict[str, tuple[str, Callable[..., Any]]] = {
         "PNG": ("PNG", lambda p: ic.png_encode(p, level=9)),
         "JPEG-LS": ("JPEGLS", ic.jpegls_encode),
         "JPEG 2000": ("JPEG2K", lambda p: ic.jpeg2k_encode(p, level=0, reversible=True)),

@@ -65,8 +65,8 @@ def svg(found: Mapping[str, Row], title: str) -> str:
     for i, name in enumerate(names):
         x = left + gap / 2 + i * group
         for k, system in enumerate(systems):
-            value = found[system].get(name) or 0.0
-            h = high * value / 100
+            share = found[system].get(name) or 0.0
+            h = high * share / 100
             colour = _COLOURS[k % len(_COLOURS)]
             out.append(f'<rect x="{x + k * bar}" y="{top + high - h}" width="{bar - 2}" height="{h}" fill="{colour}"/>')
         aim = found["aim"].get(name)

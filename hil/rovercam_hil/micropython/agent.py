@@ -49,5 +49,5 @@ while True:
                 _answer(b"r", repr(value).encode())
     except Exception as error:  # every failure travels back to the test that caused it
         text = io.StringIO()
-        sys.print_exception(error, text)
+        sys.print_exception(error, text)  # type: ignore[attr-defined] # MicroPython's
         _answer(b"e", text.getvalue().encode())

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 pytest.importorskip("embreex")
 
-from rovercam_hil.world import orbit_compare, orbital
 from rovercam_hil.cli.orbit import orbit
+from rovercam_hil.world import orbit_compare, orbital
 from rovercam_hil.world.dynamics import Rover, drive_to
 from rovercam_hil.world.world import World
 

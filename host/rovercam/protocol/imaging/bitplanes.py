@@ -139,7 +139,7 @@ def _word(data, st, table, length, column, options, slot):  # type: ignore[no-un
         options[slot + length] = k
     pos = st[0]
     at = pos >> 3
-    w = 0
+    w = np.int64(0)
     if at < len(data):
         w = np.int64(data[at]) << 8
     if at + 1 < len(data):

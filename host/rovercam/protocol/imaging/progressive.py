@@ -250,6 +250,8 @@ class Progressive:
     def info(self) -> dict[str, float | int | bool | None]:
         """Numbers for a list of pictures."""
         plane = self._planes.get(0)
+        if plane:
+            plane.decode()
         return {
             "picture": self.picture_id,
             "width": plane.width or plane.columns * 8 if plane else 0,
@@ -258,7 +260,7 @@ class Progressive:
             "slots": self.accepted,
             "rejected": self.rejected,
             "blocks": plane.blocks if plane else 0,
-            "blocks_known": int((plane.dc_low < 99).sum()) if plane and not plane.decode() else 0,
+            "blocks_known": int((plane.dc_low < 99).sum()) if plane else 0,
             "psnr_estimate": round(self.quality, 1),
             "complete": self.complete,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from binascii import crc_hqx  # equal to crcmod's crc-ccitt-false when started with 0xFFFF; tested
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,7 @@ def _thumbnail(data, wide, count, first, shift, out, known):  # type: ignore[no-
     # see firmware rover/imaging/thumbnail.py; out, known by block
     at = 40
     end = 8 * len(data)
-    total = 4
+    total: Any = 4  # NumPy or Python integer, by whether this is compiled
     n = 1
     for i in range(count):
         block = first + i
@@ -151,7 +152,7 @@ def _thumbnail(data, wide, count, first, shift, out, known):  # type: ignore[no-
             m = (m << 1) | ((np.int64(data[at >> 3]) >> (7 - (at & 7))) & 1)
             at += 1
         if plain:
-            x = m - 65536 if m >= 32768 else m
+            x: Any = m - 65536 if m >= 32768 else m  # NumPy or Python integer, by whether it is compiled
         else:
             total += m
             n += 1
