@@ -50,7 +50,11 @@ class Demo:
     def run(self) -> list[Path]:
         """Writes pictures, telemetry, events, the downlink recording and report.html to ``out``; raises DemoFailed."""
         self.out.mkdir(parents=True, exist_ok=True)
-        scenes: dict[str, Scene] = {"mast": MarsScene(self.seed), "hazard": MarsScene(self.seed + 1), "mast_right": PatternScene()}
+        scenes: dict[str, Scene] = {
+            "mast": MarsScene(self.seed),
+            "hazard": MarsScene(self.seed + 1),
+            "mast_right": PatternScene(),
+        }
         unit = make_unit(unit=1, seed=self.seed, scenes=scenes, baud=BAUD, image=self.image)
         keys = KeyStore(self.out / "keys")
         keys.put(unit.number, unit.key, overwrite=True)
@@ -83,14 +87,27 @@ class Demo:
             self._shoot(session, station, unit, name, arguments, heard)
 
     def _shoot(
-        self, session: Session, station: Station, unit: Unit, name: str, arguments: dict[str, Any], heard: list[updates.Update]
+        self,
+        session: Session,
+        station: Station,
+        unit: Unit,
+        name: str,
+        arguments: dict[str, Any],
+        heard: list[updates.Update],
     ) -> None:
         start = session.elapsed
         heard.clear()
         command = station.command(unit.number, "capture", arguments, session.now)
 
         def failed() -> str:
-            return next((u.reason for u in heard if isinstance(u, updates.CommandChanged) and u.id == command.id and u.state == "failed"), "")
+            return next(
+                (
+                    u.reason
+                    for u in heard
+                    if isinstance(u, updates.CommandChanged) and u.id == command.id and u.state == "failed"
+                ),
+                "",
+            )
 
         def down() -> updates.PictureChanged | None:
             return next((u for u in heard if isinstance(u, updates.PictureChanged) and u.state == "down"), None)
@@ -129,7 +146,14 @@ class Demo:
             for name in archive.parameter_names(unit):
                 series = archive.history(unit, name, 0, 1e11)
                 for t, v in zip(series.times.tolist(), series.values.tolist(), strict=True):
-                    writer.writerow((datetime.fromtimestamp(t, UTC).isoformat(timespec="milliseconds"), name, v, series.engineering_unit))
+                    writer.writerow(
+                        (
+                            datetime.fromtimestamp(t, UTC).isoformat(timespec="milliseconds"),
+                            name,
+                            v,
+                            series.engineering_unit,
+                        )
+                    )
                 if len(series):
                     rows.append((name, series.values[-1], series.engineering_unit, len(series)))
         events = archive.events(0, 1e11, unit=unit, limit=1000)
@@ -144,7 +168,9 @@ class Demo:
             f"down after {p['seconds']:.1f} s</figcaption></figure>"
             for p in self.pictures
         )
-        telemetry = "".join(f"<tr><td>{cell(n)}</td><td>{cell(v)} {cell(u)}</td><td>{k}</td></tr>" for n, v, u, k in rows)
+        telemetry = "".join(
+            f"<tr><td>{cell(n)}</td><td>{cell(v)} {cell(u)}</td><td>{k}</td></tr>" for n, v, u, k in rows
+        )
         log = "".join(
             f"<tr><td>{datetime.fromtimestamp(e['time'], UTC).isoformat(sep=' ', timespec='milliseconds')}</td><td>{cell(e['severity'])}</td>"
             f"<td>{cell(e['text'])}</td></tr>"

@@ -23,7 +23,10 @@ def test_a_file_comes_through(unit, ground, line, name, evidence):
     counters = line.counters
     link = ground.station.link(unit.number)
     evidence.value("line", SPECS[name])
-    evidence.value("hit", f"{counters['corrupted']} corrupted, {counters['dropped']} dropped, {counters['inserted']} inserted bytes")
+    evidence.value(
+        "hit",
+        f"{counters['corrupted']} corrupted, {counters['dropped']} dropped, {counters['inserted']} inserted bytes",
+    )
     evidence.value("symbols corrected so far", link.corrected)
     evidence.value("time", ground.elapsed - began, "s")
     assert counters["corrupted"] + counters["dropped"] + counters["inserted"] > 0
@@ -44,7 +47,9 @@ def test_commands_get_through_a_line_that_loses_most_frames(ground, line):
     line.set("up.ber=2e-3")
     for _ in range(5):
         ground.queue("ping")
-    ground.wait("five pings accepted", lambda: ground.telemetry("health").values["commands_accepted"] >= before + 5, 120)
+    ground.wait(
+        "five pings accepted", lambda: ground.telemetry("health").values["commands_accepted"] >= before + 5, 120
+    )
 
 
 def test_one_way_down_keeps_telemetry(ground, line):

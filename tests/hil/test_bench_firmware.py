@@ -6,7 +6,11 @@ BUDGET_OF_TEST = {"command": 1000, "heap free after start": 70_000}
 
 
 def figures(command, heap):
-    return [Figure("command", command, "cycles"), Figure("heap free after start", heap, "bytes"), Figure("new", 5, "cycles")]
+    return [
+        Figure("command", command, "cycles"),
+        Figure("heap free after start", heap, "bytes"),
+        Figure("new", 5, "cycles"),
+    ]
 
 
 def test_within_ten_percent_is_fine():
@@ -15,7 +19,9 @@ def test_within_ten_percent_is_fine():
 
 def test_beyond_is_named_with_its_change():
     assert compare(figures(1101, 70_000), BUDGET_OF_TEST) == ["command: 1101 cycles, budget 1000 (+10 %)"]
-    assert compare(figures(1000, 62_000), BUDGET_OF_TEST) == ["heap free after start: 62000 bytes, budget 70000 (-11 %)"]
+    assert compare(figures(1000, 62_000), BUDGET_OF_TEST) == [
+        "heap free after start: 62000 bytes, budget 70000 (-11 %)"
+    ]
 
 
 def test_a_figure_that_vanished_is_named():

@@ -58,7 +58,9 @@ class Link:
 class Session:
     """start: POSIX seconds at the session's beginning; slice_s: seconds between two looks of the station at its ports."""
 
-    def __init__(self, station: Station, *, start: float = 1_623_369_600.0, slice_s: float = 0.02, record: bool = False):
+    def __init__(
+        self, station: Station, *, start: float = 1_623_369_600.0, slice_s: float = 0.02, record: bool = False
+    ):
         self.station = station
         self.start = start
         self.slice_s = slice_s
@@ -72,7 +74,9 @@ class Session:
         """POSIX seconds of the virtual clock."""
         return self.start + self.elapsed
 
-    def add(self, board: EmulatedPico, port: str = "unit", down: Direction | None = None, up: Direction | None = None) -> Link:
+    def add(
+        self, board: EmulatedPico, port: str = "unit", down: Direction | None = None, up: Direction | None = None
+    ) -> Link:
         """Connect a board to the station. The board's clock and the session's start together."""
         link = Link(board, port, down or Clear(), up or Clear(), board.baud)
         self.links.append(link)
@@ -123,6 +127,10 @@ class Session:
         end = self.elapsed + timeout
         while not condition():
             if self.elapsed >= end:
-                words = "\n".join(f"{k.board.name}: {bytes(k.board.repl_log[-600:]).decode(errors='replace')}" for k in self.links)
-                raise BoardTimeout(f"{what} did not come within {timeout} s of virtual time; the boards' prompts say:\n{words}")
+                words = "\n".join(
+                    f"{k.board.name}: {bytes(k.board.repl_log[-600:]).decode(errors='replace')}" for k in self.links
+                )
+                raise BoardTimeout(
+                    f"{what} did not come within {timeout} s of virtual time; the boards' prompts say:\n{words}"
+                )
             self.step(self.slice_s)

@@ -173,7 +173,7 @@ class Prompt:
 
     def remove(self, paths: list[str]) -> None:
         if paths:
-            self.run("import os\nfor p in %r:\n try:os.remove(p)\n except OSError:pass" % (paths,))  # noqa: UP031
+            self.run("import os\nfor p in %r:\n try:os.remove(p)\n except OSError:pass" % (paths,))
 
     def write(self, files: Mapping[str, bytes], progress: Callable[[int], None] = lambda _: None) -> None:
         """Files in the order given, as one stream; folders are made. Raises FlashError."""

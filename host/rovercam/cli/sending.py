@@ -146,9 +146,7 @@ async def _params(
         for name, value in changes.items():
             await actions.send(session, number, "set_parameter", {"parameter": name, "value": value})
         for i in range(0, len(wanted), 40):
-            _, answers = await actions.send(
-                session, number, "report_parameters", {"parameters": wanted[i : i + 40]}
-            )
+            _, answers = await actions.send(session, number, "report_parameters", {"parameters": wanted[i : i + 40]})
             for answer in answers:
                 for item in answer.values.get("items", ()):
                     parameter = dictionary.parameter_by_id(item["parameter"])

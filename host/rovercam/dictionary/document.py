@@ -82,7 +82,9 @@ def markdown(dictionary: Dictionary) -> str:
     ]
     for c in sorted(d.commands.values(), key=lambda c: (c.service, c.subtype, c.function or 0)):
         number = f"{c.service}.{c.subtype}" + (f", function {c.function}" if c.function is not None else "")
-        notes = (" **Two steps: arm first.**" if c.two_step else "") + (" Not in safe and sleep mode." if c.normal_only else "")
+        notes = (" **Two steps: arm first.**" if c.two_step else "") + (
+            " Not in safe and sleep mode." if c.normal_only else ""
+        )
         out += [f"### `{c.name}` ({number})", "", c.text + notes, ""]
         if c.args:
             out += _table(

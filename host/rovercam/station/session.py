@@ -271,7 +271,9 @@ async def own_session(
         from rovercam.station.runner import Clock
 
         clock = clock or Clock()
-        station = Station(archive, KeyStore(home / "keys"), now=clock(), name="station", set_clocks=set_clocks, adapt=True)
+        station = Station(
+            archive, KeyStore(home / "keys"), now=clock(), name="station", set_clocks=set_clocks, adapt=True
+        )
         runner = Runner(station, lines, clock=clock, strict=strict)
         session = OwnSession(station, runner, sender)
         await runner.start()
