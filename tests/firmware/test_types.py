@@ -24,7 +24,7 @@ no_site_packages = True
 check_untyped_defs = False
 
 # The stubs of this board leave out the inline assembler, which it has.
-[mypy-rover.imaging.kernels_thumb]
+[mypy-rover.imaging.kernels_thumb,rover.imaging.planes_thumb]
 disable_error_code = attr-defined
 """
 

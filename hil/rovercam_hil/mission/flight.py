@@ -172,6 +172,7 @@ class Flight:
 
         self.command("point_mast", pan=servo_pan(pan), tilt=round(tilt, 1))
         self.session.run(0.3)
+        self.eyes.mast.follow()  # other cameras see the head, too
 
     def shoot(
         self, name: str, camera: str = "mast", size: str = "vga", *, timeout: float = 240.0, **arguments: Any
