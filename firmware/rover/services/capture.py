@@ -22,6 +22,8 @@ _ENOSPC = const(28)
 async def capture(app, camera, size, form, codec, rate, x, y, width, height, exposure, gain, priority, downlink):
     """Arguments as in the dictionary. Raises Failed; leaves nothing behind when it does."""
     start = time.ticks_ms()
+    if form == d.PICTURE_FORMAT_COLOR:  # only the camera's own JPEG brings colour so far
+        raise Failed(d.F_UNSUPPORTED)
     buf = app.arena.take(d.HEAP_OWNER_CAPTURE)
     if buf is None:
         raise Failed(d.F_BUSY, app.arena.owner)

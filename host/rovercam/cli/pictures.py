@@ -41,7 +41,9 @@ def shoot(
         bool, typer.Option("--lossless", help="Every pixel exact (the default without --bpp).")
     ] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Pixels uncoded.")] = False,
-    color: Annotated[bool, typer.Option("--color", help="Colour instead of grey.")] = False,
+    color: Annotated[
+        bool, typer.Option("--color", help="Colour, as the camera's own JPEG; not with --lossless, --bpp, --roi.")
+    ] = False,
     exposure: Annotated[int | None, typer.Option(help="Exposure in camera lines; automatic without it.")] = None,
     gain: Annotated[int | None, typer.Option(help="Camera gain; automatic without it.")] = None,
     json: JsonOption = False,
@@ -56,7 +58,11 @@ def shoot(
     if bpp is not None:
         arguments["rate"] = bpp
     if color:
-        arguments["format"] = "color"
+        if lossless or bpp is not None or roi is not None:
+            raise typer.BadParameter(
+                "--color brings the camera's own JPEG, whole: leave out --lossless, --bpp and --roi"
+            )
+        arguments["format"] = "jpeg"
     for name, value in (("camera", camera), ("exposure", exposure), ("gain", gain)):
         if value is not None:
             arguments[name] = value
