@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,10 @@ from hypothesis import HealthCheck, settings
 from rovercam.places import firmware_dir
 from rovercam_hil.micropython.worker import MicroPythonMissing, Worker, find_micropython
 
-settings.register_profile("rovercam", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# In CI the examples are the same every time, so that a push is judged by what it changed; by hand they are new each time.
+settings.register_profile(
+    "rovercam", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+)
 settings.load_profile("rovercam")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
