@@ -320,6 +320,9 @@ def test_any_question_is_answered_or_refused_cleanly(
     http: httpx.Client, route: str, path: list[Any], query: Any
 ) -> None:
     answer = http.get(route.format(*map(quoted, path)), params=query)
+    if answer.status_code == 307:  # a slash too many, to the address without it
+        assert not answer.headers["location"].split("?")[0].endswith("/")
+        return
     assert answer.status_code in (200, 403, 404, 405, 409, 422), (answer.request.url, answer.text)
     if "png" not in answer.headers["content-type"] and "html" not in answer.headers["content-type"]:
         answer.json()
