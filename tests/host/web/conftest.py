@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from rovercam.archive import Archive
 from rovercam.keys import KeyStore
+from rovercam.protocol.imaging import decode_slots
 from rovercam.station.core import Station
 from rovercam_hil.devices.scene import MarsScene
 from rovercam_hil.image_encoder import ImageEncoder
@@ -24,6 +25,7 @@ from rovercam_hil.micropython.worker import Worker
 pytest.importorskip("nicegui", reason="the console needs rovercam[web]")
 
 WIDTH, HEIGHT = 320, 240
+SLOT = 200  # bytes of a picture layer that stand alone
 STEP = 0.05
 PORT = "test line"
 
@@ -140,7 +142,11 @@ def mars_layers(micropython: str) -> tuple[np.ndarray, list[bytes]]:
     pixels = MarsScene(3).picture(0.0, WIDTH, HEIGHT)
     grey = np.asarray(pixels, np.float64).mean(axis=2).astype(np.uint8) if np.ndim(pixels) == 3 else np.asarray(pixels)
     with ImageEncoder() as encoder:
-        return grey, [la for la in encoder.slots(grey) if la]
+        layers = [la for la in encoder.slots(grey) if la]
+    # The decoder is compiled at its first use in a new checkout, which takes longer than the picture is on its way.
+    slots = [layer[at : at + SLOT] for layer in layers for at in range(0, len(layer), SLOT)]
+    decode_slots(slots, width=WIDTH, height=HEIGHT, depth=8)
+    return grey, layers
 
 
 @pytest.fixture(scope="package")
