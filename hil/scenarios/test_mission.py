@@ -41,7 +41,7 @@ def test_the_mission_holds_its_assertions_and_leaves_everything_it_promises(tmp_
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_bytes_and_a_jammed_mast_fails_the_mission(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes_and_a_refused_picture_fails_the_mission(tmp_path: Path) -> None:
     def first(seed: int, name: str) -> list[bytes]:
         out = tmp_path / name
         out.mkdir()

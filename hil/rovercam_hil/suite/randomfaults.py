@@ -1,7 +1,7 @@
 """One random fault scenario: two to four faults at once while the unit works, then mended; it must come back.
 
 Checked: the unit takes commands again; every camera and sensor fault that the unit met is named in an event, so is every
-start; a file that was acknowledged is still whole. Everything follows from the name of the scenario.
+start. Whether acknowledged files are still whole is not looked at yet. Everything follows from the name of the scenario.
 """
 
 from __future__ import annotations
