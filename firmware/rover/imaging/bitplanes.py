@@ -17,8 +17,8 @@ from rover import imaging
 try:
     from rover.imaging.planes_thumb import emit, estimate, masks, refine, signs, words  # noqa: F401
 except Exception:  # another processor, or a compiler without inline assembler: the portable form
-    from rover.imaging.kernels import masks, signs
-    from rover.imaging.planes import emit, estimate, refine, words  # noqa: F401
+    from rover.imaging.kernels import masks, signs  # type: ignore[assignment]
+    from rover.imaging.planes import emit, estimate, refine, words  # type: ignore[assignment]  # noqa: F401
 
 # state words per block: significant masks (3), sign masks (3), bits of the plane (3)
 _STATE = const(36)

@@ -14,7 +14,7 @@ import uctypes
 try:
     from rover.imaging.kernels_thumb import column_high, column_low, rows8, rows16
 except Exception:  # another processor, or a compiler without inline assembler: the portable form
-    from rover.imaging.kernels import column_high, column_low, rows8, rows16
+    from rover.imaging.kernels import column_high, column_low, rows8, rows16  # type: ignore[assignment]
 
 
 @micropython.viper

@@ -49,6 +49,8 @@ class Ground:
         self.runner = Clockwork()
         self.address = ""
         self.quiet = False
+        self.line_bytes: int | None = None
+        """How many more bytes the line carries down, about; None: no limit."""
         self.beat: Callable[[float], None] = lambda now: None
         """Called each second: telemetry."""
         self._web = web
@@ -88,7 +90,9 @@ class Ground:
                 self.beat(now)
             if not self.quiet:
                 self.unit.tick(int(STEP * 1000))
-                data = self.unit.frames(True, 3)
+                data = self.unit.frames(True, 3) if self.line_bytes is None or self.line_bytes > 0 else b""
+                if self.line_bytes is not None:
+                    self.line_bytes -= len(data)
                 if data:
                     self.station.receive(PORT, data, now)
             self.station.poll(now)
@@ -119,15 +123,23 @@ class Ground:
         self.call(lambda: self.unit.worker.eval(f"files.put({str(path)!r}, {name!r}, {priority}, 2, 0, 0)"))
 
     def put_picture(
-        self, number: int, layers: list[bytes], width: int, height: int, seconds: int, camera: int = 0
+        self,
+        number: int,
+        layers: list[bytes],
+        width: int,
+        height: int,
+        seconds: int,
+        camera: int = 0,
+        between: Callable[[int], None] = lambda layer: None,
     ) -> None:
-        """As the firmware does: the catalogue entry, then the layers."""
+        """As the firmware does: the catalogue entry, then the layers. `between` is called before each layer."""
         entry = struct.pack(
             ">BHBBBBBBBBBHHHHBIHBIIHH", 1, number, 0, 1, 0, 5, len(layers), 2, 0, camera, 8, width, height, 0, 0, 1,
             seconds, 0, 1, sum(map(len, layers)), 0, 0, 1,
         )  # fmt: skip
         self.put(f"/p/{number:04d}.m", entry, 1)
         for k, data in enumerate(layers):
+            between(k)
             self.put(f"/p/{number:04d}.{k}", data, 2 + k)
 
     def close(self) -> None:

@@ -69,7 +69,18 @@ def test_a_picture_sharpens(ground: Any, page: Any, mars_layers: Any) -> None:
         "window.seen = []; new MutationObserver(() => { const s = document.querySelector('#picture')?.getAttribute('src');"
         " if (s && s != seen[seen.length - 1]) seen.push(s) }).observe(document.body, {subtree: true, attributes: true}); 1"
     )
-    ground.put_picture(81, layers, width, height, int(time.time()))
+
+    def shown(layer: int) -> None:
+        """Each layer waits until the page shows the one before: how fast this machine draws does not matter."""
+        if layer:
+            page.until(f"new Set(window.seen).size >= {layer}", 60)
+
+    assert len(layers) == 2
+    assert len(layers[1]) > 8000
+    ground.put_picture(81, layers, width, height, int(time.time()), between=shown)
+    ground.line_bytes = 4000  # about half of the last layer, and then no more until that half is on the page
+    page.until("new Set(window.seen).size >= 2", 60)
+    ground.line_bytes = None
     page.until("document.querySelector('#picture')?.dataset.state == 'down'", 30)
     page.until(f"document.querySelector('#picture').naturalWidth == {width}", 10)
     assert page.value("new Set(window.seen).size") >= 3, "it was shown while it grew"
