@@ -18,6 +18,7 @@ from rovercam.cli import (
     dictionary,
     files,
     ground,
+    image,
     keys,
     lines,
     pictures,
@@ -28,7 +29,7 @@ from rovercam.cli import (
 DONE, NOT_ACHIEVED, BAD_USAGE = 0, 1, 2
 # typer brings its own copy of click since 0.26 and used the package before: ask typer which ClickException it raises.
 USAGE_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
-MODULES = (pictures, files, ground, sending, telemetry, lines, archive, keys, dictionary)
+MODULES = (pictures, image, files, ground, sending, telemetry, lines, archive, keys, dictionary)
 
 
 def make_app() -> typer.Typer:

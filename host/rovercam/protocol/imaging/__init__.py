@@ -8,9 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import ImageError
-from .progressive import Progressive
+from .progressive import BASE, EXACT, FROM_THUMBNAIL, NOTHING, REFINED, Progressive
 
-__all__ = ["ImageError", "Picture", "Progressive", "decode_slots"]
+__all__ = [
+    "BASE",
+    "EXACT",
+    "FROM_THUMBNAIL",
+    "NOTHING",
+    "REFINED",
+    "ImageError",
+    "Picture",
+    "Progressive",
+    "decode_slots",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ class Header:
     optimal_ac: bool
     segments: int
     complete: bool
+    lossless: bool
 
 
 class _Bits:
@@ -156,5 +157,6 @@ def decode(data: bytes, *, points: bool = True) -> tuple[np.ndarray, Header]:
         optimal_ac=bool(optimal_ac),
         segments=segments,
         complete=complete,
+        lossless=everything,
     )
     return picture, header
