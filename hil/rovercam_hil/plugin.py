@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rovercam_hil.suite.bench import BenchUnit, Options, Power, View
     from rovercam_hil.suite.evidence import Evidence
     from rovercam_hil.suite.ground import Ground
-    from rovercam_hil.suite.report import Report
+    from rovercam_hil.suite.report import Report, Row
     from rovercam_hil.suite.wire import Wire
 
 WIRES = ("uart", "usb")
@@ -56,7 +56,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "wires(*kinds): lines the scenario runs on: uart (default), usb",
     ):
         config.addinivalue_line("markers", line)
-    config.stash[STATE] = _State(config)
+    state = config.stash[STATE] = _State(config)
+    if not hasattr(config, "workerinput"):  # a worker of pytest-xdist sees only its share
+        config.pluginmanager.register(_Rows(state), "rovercam_rows")
 
 
 class _State:
@@ -100,9 +102,25 @@ class _State:
         return self._report is not None
 
 
+class _Rows:
+    """Gathers the rows of the report, which the workers of pytest-xdist send with their test reports."""
+
+    def __init__(self, state: _State) -> None:
+        self._state = state
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        fields = getattr(report, ROW, None)
+        if fields is not None:
+            from rovercam_hil.suite.report import Row
+
+            self._state.report.rows.append(Row.of(fields))
+
+
 STATE = pytest.StashKey[_State]()
 UNIT = pytest.StashKey[Any]()
 EVIDENCE = pytest.StashKey[Any]()
+ROW = "rovercam_row"
+"""Attribute of a test report: one scenario's row, as plain data."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -128,6 +146,7 @@ class Bench:
         self.folder = folder
         self._shared: dict[str, BenchUnit] = {}
         self._made = 0
+        self._file = ""
 
     def fresh(self, wire: str, **arguments: Any) -> BenchUnit:
         from rovercam_hil.boards.image import ImageMissing
@@ -141,8 +160,15 @@ class Bench:
         except ImageMissing as error:
             pytest.skip(str(error))
 
-    def shared(self, wire: str) -> BenchUnit:
-        """A started unit in the state a scenario may expect."""
+    def shared(self, wire: str, file: str) -> BenchUnit:
+        """A started unit in the state a scenario may expect.
+
+        Each file of scenarios has its own: what a scenario records then does not depend on which files went before, or
+        on another process. There is one real board only, and it stays.
+        """
+        if file != self._file and self.state.options.emulated:
+            self.close()
+        self._file = file
         unit = self._shared.get(wire)
         if unit is not None and unit.disturbed:
             from rovercam_hil.suite.ground import FactMissing
@@ -183,7 +209,7 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def unit(request: pytest.FixtureRequest, bench: Bench, wire_kind: str) -> Iterator[BenchUnit]:
     """The unit under test, started and taking commands; shared between scenarios unless marked ``fresh``."""
     marker = request.node.get_closest_marker("fresh")
-    made = bench.fresh(wire_kind, **marker.kwargs) if marker else bench.shared(wire_kind)
+    made = bench.fresh(wire_kind, **marker.kwargs) if marker else bench.shared(wire_kind, str(request.node.path))
     request.node.stash[UNIT] = made
     made.marks = {
         "recording": len(made.wire.recording),
@@ -293,7 +319,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         or (report.when == "setup" and not report.passed)
         or (report.when == "teardown" and report.failed)
     ):
-        _add_row(item, report, state)
+        setattr(report, ROW, _row(item, report).fields())
     return report
 
 
@@ -314,7 +340,7 @@ def _hand_over(item: pytest.Item, state: _State) -> str:
     return "\n".join(text)
 
 
-def _add_row(item: pytest.Item, report: pytest.TestReport, state: _State) -> None:
+def _row(item: pytest.Item, report: pytest.TestReport) -> Row:
     from rovercam_hil.suite.bench import digest
     from rovercam_hil.suite.report import Row
 
@@ -331,15 +357,16 @@ def _add_row(item: pytest.Item, report: pytest.TestReport, state: _State) -> Non
         pieces = unit.wire.recording[unit.marks.get("recording", 0) :]
         row.digest = digest(pieces)
         row.board_seconds = pieces[-1][1] - pieces[0][1] if pieces else 0.0
-    state.report.rows.append(row)
+    return row
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     state = session.config.stash[STATE]
     if hasattr(session.config, "workerinput"):
-        return  # a worker of pytest-xdist sees only its share
+        return
     if state.used and state.config.getoption("--report") and state.report.rows and state.folder is not None:
+        state.report.rows.sort(key=lambda row: row.name)  # with several processes they come as they end
         state.report.wall = time.monotonic() - state.began
         state.report.write(state.folder / "report.html")
         digests = "".join(f"{r.digest} {r.outcome} {r.name}\n" for r in state.report.rows)

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 FAILED = 1
+JOBS = min(4, os.cpu_count() or 1)
 
 
 def register(app: typer.Typer) -> None:
@@ -50,6 +51,9 @@ def hil(
     baud: Annotated[int | None, typer.Option(help="Rate of the UART; default 921600 emulated, 115200 real.")] = None,
     wire: Annotated[str, typer.Option(help="Line of the emulated board: uart, usb, both.")] = "both",
     faults: Annotated[int, typer.Option(help="Random fault scenarios to run.")] = 4,
+    jobs: Annotated[
+        int, typer.Option("-n", min=1, help="Processes; the files of scenarios are shared out. A real board has one.")
+    ] = JOBS,
     slow: Annotated[bool, typer.Option("--slow", help="The long scenarios too.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="One line per scenario.")] = False,
     stop: Annotated[bool, typer.Option("-x", help="Stop at the first failure.")] = False,
@@ -84,8 +88,12 @@ def hil(
             command += [name, str(value)]
     if stop:
         command.append("-x")
+    if board == "pico" and jobs > 1:
+        command += ["-n", str(jobs), "--dist", "loadfile"]
     if board == "pico":
         _image_there(image)
+    else:
+        _port_there(board, baud or 115200)
     began = time.monotonic()
     results: list[tuple[int, Path, int]] = []
     while True:
@@ -119,6 +127,18 @@ def _image_there(image: Path | None) -> None:
     except images.ImageMissing as error:
         typer.echo(f"rovercam: {error}", err=True)
         raise typer.Exit(FAILED) from None
+
+
+def _port_there(url: str, baud: int) -> None:
+    """Without the port every scenario would fail with the same words."""
+    from rovercam.line.errors import LineError
+    from rovercam.line.ports import open_port
+
+    try:
+        open_port(url, baud).close()
+    except LineError as error:
+        typer.echo(f"rovercam: {error}", err=True)
+        raise typer.Exit(2) from None
 
 
 def _say(results: list[tuple[int, Path, int]], repeat: int, seconds: float) -> None:

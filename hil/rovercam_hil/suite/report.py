@@ -7,9 +7,10 @@ import html
 import platform
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from rovercam import places
 
@@ -32,6 +33,21 @@ class Row:
     text: str = ""
     digest: str = ""
     evidence: Evidence | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """Plain data, to be sent from one process to another; see `of`."""
+        data = asdict(self)
+        if self.evidence is not None:
+            data["evidence"] |= {"folder": str(self.evidence.folder), "files": [str(f) for f in self.evidence.files]}
+        return data
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Row:
+        """The row of these `fields`."""
+        shown = data["evidence"]
+        if shown is not None:
+            shown = Evidence(**{**shown, "folder": Path(shown["folder"]), "files": [Path(f) for f in shown["files"]]})
+        return cls(**{**data, "evidence": shown})
 
 
 @dataclass
