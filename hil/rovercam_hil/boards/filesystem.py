@@ -14,6 +14,7 @@ import json
 import re
 import subprocess
 import tempfile
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,16 @@ def firmware_files(folder: Path | None = None, slot: str = "a", arch: str = ARCH
     key = _state_of(sources, slot, arch)
     if key in _built:
         return dict(_built[key])
+    kept = places.cache() / "firmware" / f"{_content_of(folder, sources, slot, arch)}.zip"
+    files = _read_zip(kept) or _compile_all(folder, sources, slot, arch)
+    if not kept.exists():
+        _write_zip(kept, files)
+    _built.clear()
+    _built[key] = dict(files)
+    return files
+
+
+def _compile_all(folder: Path, sources: Sequence[Path], slot: str, arch: str) -> dict[str, bytes]:
     files = {f"/{name}": (folder / name).read_bytes() for name in SOURCE_AT_ROOT if (folder / name).exists()}
     for path in sources:
         inside = path.relative_to(folder)
@@ -125,9 +136,37 @@ def firmware_files(folder: Path | None = None, slot: str = "a", arch: str = ARCH
             files[target[:-3] + ".mpy"] = compile_mpy(path, path.stem, arch)
         elif path.suffix != ".mpy":
             files[target] = path.read_bytes()
-    _built.clear()
-    _built[key] = dict(files)
     return files
+
+
+def _content_of(folder: Path, sources: Sequence[Path], slot: str, arch: str) -> str:
+    """A digest of all that decides what the files become: their text, the compiler, and this code."""
+    digest = hashlib.sha256(f"{slot}\0{arch}\0{_compiler_version()}\0".encode())
+    for path in (Path(__file__), Path(names.__file__), *sources):
+        name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+        data = path.read_bytes()
+        digest.update(f"{name}\0{len(data)}\0".encode() + data)
+    return digest.hexdigest()
+
+
+def _read_zip(path: Path) -> dict[str, bytes]:
+    """The files kept there; none when there is no such file or it is damaged."""
+    try:
+        with zipfile.ZipFile(path) as kept:
+            return {f"/{name}": kept.read(name) for name in kept.namelist()}
+    except (OSError, zipfile.BadZipFile):
+        path.unlink(missing_ok=True)
+        return {}
+
+
+def _write_zip(path: Path, files: Mapping[str, bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # whole or not at all, with several processes at work
+        part = Path(folder) / "part.zip"
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as out:
+            for name, data in files.items():
+                out.writestr(name.lstrip("/"), data)
+        part.replace(path)
 
 
 _built: dict[str, dict[str, bytes]] = {}  # the last firmware compiled by this process: a suite boots it dozens of times

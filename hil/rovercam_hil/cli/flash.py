@@ -135,11 +135,12 @@ def _flash(
         install.erase(prompt)
         tell("file system made anew")
     keys = KeyStore(places.home() / "keys")
+    seen = prompt.glance()
     if dry_run:
         key, decided = keys.find(config["unit"]) or bytes(32), "a key"
     else:
-        key, decided = install.unit_key(keys, config["unit"], prompt.glance()[2].get("/key.bin"))
-    made = install.compare(prompt, install.contents(found, config, key, firmware), verify=verify)
+        key, decided = install.unit_key(keys, config["unit"], seen[2].get("/key.bin"))
+    made = install.compare(prompt, install.contents(found, config, key, firmware), verify=verify, seen=seen)
     if dry_run:
         for path in made.remove:
             tell(f"would remove {path}")

@@ -97,10 +97,17 @@ def plan(wanted: Mapping[str, bytes], there: Mapping[str, str]) -> Plan:
     return made
 
 
-def compare(prompt: Prompt, wanted: Mapping[str, bytes], *, verify: bool = False) -> Plan:
-    """What there is to do: by manifest and sizes where these are right, else by hashing every file."""
+def compare(
+    prompt: Prompt,
+    wanted: Mapping[str, bytes],
+    *,
+    verify: bool = False,
+    seen: tuple[bytes, dict[str, int], dict[str, str]] | None = None,
+) -> Plan:
+    """What there is to do: by manifest and sizes (``seen``: `Prompt.glance` of just before) where these are right, else by
+    hashing every file."""
     if not verify:
-        manifest, sizes, own = prompt.glance()
+        manifest, sizes, own = seen or prompt.glance()
         right = {p: len(d) for p, d in wanted.items() if p not in OWN}
         if manifest == wanted[MANIFEST] and {p: n for p, n in sizes.items() if p not in OWN} == right:
             there = {p: hashlib.sha256(d).hexdigest() for p, d in wanted.items() if p not in OWN}
