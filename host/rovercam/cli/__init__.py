@@ -22,6 +22,7 @@ from rovercam.cli import (
     keys,
     lines,
     pictures,
+    release,
     sending,
     telemetry,
 )
@@ -29,7 +30,7 @@ from rovercam.cli import (
 DONE, NOT_ACHIEVED, BAD_USAGE = 0, 1, 2
 # typer brings its own copy of click since 0.26 and used the package before: ask typer which ClickException it raises.
 USAGE_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
-MODULES = (pictures, image, files, ground, sending, telemetry, lines, archive, keys, dictionary)
+MODULES = (pictures, image, files, ground, sending, telemetry, lines, archive, release, keys, dictionary)
 
 
 def make_app() -> typer.Typer:
@@ -69,6 +70,7 @@ def _errors() -> tuple[tuple[type[Exception], ...], tuple[type[Exception], ...]]
     from rovercam.dictionary import DictionaryError
     from rovercam.keys import KeyStoreError
     from rovercam.line import LineError
+    from rovercam.release.errors import ReleaseError
     from rovercam.station.core import StationError
 
     return (DictionaryError,), (
@@ -76,6 +78,7 @@ def _errors() -> tuple[tuple[type[Exception], ...], tuple[type[Exception], ...]]
         LineError,
         ArchiveError,
         KeyStoreError,
+        ReleaseError,
         FileNotFoundError,
         PermissionError,
     )
