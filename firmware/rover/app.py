@@ -8,6 +8,7 @@ housekeeping, commander, files (timers of file transfers), health; each restarte
 import asyncio
 import gc
 import io
+import os
 import sys
 import time
 
@@ -22,6 +23,7 @@ from rover.pool import Pool, Table
 from rover.products import Queue
 from rover.pus import Pus
 from rover.reporter import Events, Housekeeping
+from rover.sampler import Sampler
 from rover.services import cfdp
 from rover.store import Store
 
@@ -35,7 +37,6 @@ _AWAY_MS = const(5000)  # silence after which file transfers ask at once instead
 _HEALTHY_S = const(60)  # uptime after which earlier failures are forgotten
 _SLOT = const(200)  # bytes; slots of picture layers are kept whole in PDUs
 _TRACE_FILE = "/t/exception"
-_LARGEST_EVERY = const(12)  # housekeeping samples between two searches for the largest free block
 
 
 class App:
@@ -52,8 +53,9 @@ class App:
         self.pool = Pool()
         self.table = Table(folder + "/rover/dictionary.bin")
         self.clock = Clock()
-        self.downlink = Downlink(scid, config.get("profile", 0), _VC0)
-        self.pus = Pus(apid, self.clock, self._send)
+        profile = config.get("profile", 0)  # to begin with, and to fall back to
+        self.downlink = Downlink(scid, profile, _VC0, fallback=profile)
+        self.pus = Pus(apid, self.clock, self.send)
         self.events = Events(self)
         self.housekeeping = Housekeeping(self)
         self.store = Store(self)
@@ -63,19 +65,19 @@ class App:
         self.products = Queue(self)
         self.downlink.bulk = self.cfdp
         self.downlink.set_clcw(self.uplink.clcw)
-        self._apid = apid
+        self.apid = apid
         self._pus_apid = apid + d.APID_PUS
         self._tasks = []
         self._restart = None
-        self._samples = 0
-        self._loop_delay = 0
-        self._heard_bytes = 0
+        self.sampler = Sampler(self)
+        self.heard_bytes = 0
         self._last_heard = time.ticks_ms()
         self._wake = asyncio.Event()
         self._schedule_wanted = asyncio.Event()
         self._end = asyncio.Event()
-        self._dormancy = None
-        self.schedule = self.monitors = self.actions = self.recorder = None
+        self.dormancy = None
+        self.schedule = self.monitors = self.actions = self.recorder = self.radio = None
+        self.vehicle = None  # the Move under way
         from rover.services.start import start
 
         start(self, config)
@@ -88,11 +90,11 @@ class App:
     def apply_parameters(self):
         self.clock.drift_ppb = self.pool.get(d.P_CLOCK_DRIFT)
         if not self.pool.get(d.P_DORMANCY):
-            self._dormancy = None
-        elif self._dormancy is None:
+            self.dormancy = None
+        elif self.dormancy is None:
             from rover.services.dormancy import Dormancy
 
-            self._dormancy = Dormancy(self)
+            self.dormancy = Dormancy(self)
 
     def record(self, error, task):
         """An exception that a task did not expect: traceback to flash, event, counter."""
@@ -107,100 +109,11 @@ class App:
         self.events.report(d.E_TASK_FAILED, "s", task, repr(error))
 
     def check_heap(self):
-        """Collect, and keep the least free heap seen; activities call it where they hold the most."""
-        gc.collect()
-        free = gc.mem_free()
-        p = self.pool
-        p.set(d.P_HEAP_FREE, free)
-        if free < p.get(d.P_HEAP_MINIMUM):
-            p.set(d.P_HEAP_MINIMUM, free)
-
-    def sample(self, full=True):
-        """Bring the pool up to date: sensors, heap, counters; sensors only for quick diagnostics."""
-        p = self.pool
-        board = self.board
-        if not full:
-            self._sense()
-            return
-        self.check_heap()
-        if self._samples % _LARGEST_EVERY == 0:
-            p.set(d.P_HEAP_LARGEST, largest_block(p.get(d.P_HEAP_FREE)))
-            p.set(d.P_FLASH_FREE, max(0, self.store.free()) >> 10)
-        self._samples += 1
-        self.clock.update()
-        if self.clock.synchronised:
-            board.keep_time(self.clock.seconds)
-        p.set(d.P_UPTIME, self.clock.uptime)
-        p.set(d.P_TIME_STATUS, self.clock.synchronised)
-        p.set(d.P_ARENA_OWNER, self.arena.owner)
-        p.set(d.P_EVENTS_DROPPED, self.pus.dropped)
-        p.set(d.P_LOOP_DELAY_MAX, self._loop_delay)
-        self._loop_delay = 0
-        p.set(d.P_CHIP_TEMPERATURE, board.chip_temperature())
-        self._sense()
-        down = self.downlink
-        up = self.uplink
-        p.set(d.P_FRAMES_SENT, down.frames)
-        p.set(d.P_LINE_PROFILE, down.profile)
-        p.set(d.P_UPLINK_BYTES, self._heard_bytes)
-        p.set(d.P_UPLINK_FRAMES, up.accepted)
-        p.set(d.P_UPLINK_CORRECTED, up.hunter.corrected)
-        p.set(d.P_UPLINK_REJECTED, up.bad_frames + up.foreign)
-        p.set(d.P_UPLINK_UNAUTHENTICATED, up.unauthenticated)
-        p.set(d.P_UPLINK_REPLAYED, up.replayed)
-        p.set(d.P_UPLINK_FLOOR, up.security.floor)
-        p.set(d.P_UPLINK_CONTROL, up.frames_bc)
-        p.set(d.P_UPLINK_REFUSED, up.out_of_sequence + up.waited)
-        waiting = 0
-        transfers = self.cfdp.transactions()
-        for t in transfers:
-            waiting += t[5] - t[4]
-        p.set(d.P_TRANSFERS_ACTIVE, len(transfers))
-        p.set(d.P_BULK_QUEUE, waiting)
-        p.set(d.P_BYTES_RESENT, self.cfdp.bytes_resent)
-        if self._dormancy:
-            self._dormancy.check()
-        if self.monitors:
-            self.monitors.check()
+        """Activities call it where they hold the most."""
+        self.sampler.check_heap()
 
     def asleep(self):
         return self.pool.get(d.P_MODE) == d.UNIT_MODE_SLEEP
-
-    def _sense(self):
-        """One reading of every sensor; a silent one is named once in an event and asked again every time."""
-        p = self.pool
-        board = self.board
-        present = p.get(d.P_SENSORS_PRESENT)
-        now = present & 1
-        for bit, name in ((2, "weather"), (4, "power"), (8, "attitude")):
-            sensor = getattr(board, name)
-            if sensor is None:
-                continue
-            try:
-                sensor.read()
-                now |= bit
-            except OSError:
-                if present & bit:
-                    p.add(d.P_SENSOR_ERRORS)
-            if (now ^ present) & bit and self._samples > 1:
-                self.events.report(d.E_SENSOR_BACK if now & bit else d.E_SENSOR_FAILED, ">B", bit)
-        p.set(d.P_SENSORS_PRESENT, now)
-        w = board.weather
-        ok = now & 2
-        p.set(d.P_AIR_TEMPERATURE, w.temperature if ok else -32768)
-        p.set(d.P_AIR_PRESSURE, w.pressure if ok else 0)
-        p.set(d.P_AIR_HUMIDITY, w.humidity if ok else 0)
-        s = board.power
-        ok = now & 4
-        p.set(d.P_BUS_VOLTAGE, s.voltage if ok else 0)
-        p.set(d.P_BUS_CURRENT, s.current if ok else 0)
-        p.set(d.P_BUS_POWER, s.voltage * s.current // 1000 if ok else 0)
-        if now & 8:
-            a = board.attitude
-            for i, code in enumerate((d.P_ACCELERATION_X, d.P_ACCELERATION_Y, d.P_ACCELERATION_Z)):
-                p.set(code, a.acceleration[i])
-            for i, code in enumerate((d.P_ROTATION_X, d.P_ROTATION_Y, d.P_ROTATION_Z)):
-                p.set(code, a.rotation[i])
 
     async def room_for_report(self):
         """Wait until the live queue has room for a long report."""
@@ -224,7 +137,8 @@ class App:
 
     # ---------------------------------------------------------------- link
 
-    def _send(self, packet):
+    def send(self, packet):
+        """Queue a space packet on the live channel; False: no room."""
         taken = self.downlink.send(packet)
         self._wake.set()
         return taken
@@ -233,8 +147,10 @@ class App:
         apid = (packet[0] << 8 | packet[1]) & 0x7FF
         if apid == self._pus_apid:
             return self.commander.on_packet(packet)
-        if apid == self._apid + d.APID_CFDP:
+        if apid == self.apid + d.APID_CFDP:
             self.cfdp.pdu_in(packet[6:])
+        elif apid == self.apid + d.APID_RELAY and self.radio:
+            return self.radio.uplink(packet[6:])
         return True
 
     def _heard(self):
@@ -245,6 +161,11 @@ class App:
         self._last_heard = now
         self.downlink.heard(now)
 
+    def in_contact(self):
+        """The ground was heard not long ago (parameter store_after)."""
+        after = self.pool.get(d.P_STORE_AFTER) * 1000
+        return not after or time.ticks_diff(time.ticks_ms(), self._last_heard) <= after
+
     def _on_transfer(self, kind, number, path, value):
         """Events of file transfers."""
         if kind == cfdp.RECEIVED:
@@ -254,6 +175,8 @@ class App:
             self.events.report(d.E_TRANSFER_FINISHED, ">HI", number, value)
             if path.startswith("/p/"):
                 self.products.finished(path)
+            elif path.startswith("/r/"):
+                os.remove(path)  # frames of another unit: the ground has them
         elif kind in (cfdp.CANCELLED, cfdp.FAULT):
             self.events.report(d.E_TRANSFER_ENDED, ">HB", number, value)
         self._wake.set()
@@ -268,7 +191,7 @@ class App:
                 n = line.readinto(buf)
                 if not n:
                     break
-                self._heard_bytes += n
+                self.heard_bytes += n
                 before = self.uplink.accepted
                 self.uplink.feed(buf, n)
                 if self.uplink.accepted != before:
@@ -342,8 +265,7 @@ class App:
 
     def _record(self):
         """Reports go to the on-board store while the ground is silent."""
-        after = self.pool.get(d.P_STORE_AFTER) * 1000
-        if after and time.ticks_diff(time.ticks_ms(), self._last_heard) > after:
+        if not self.in_contact():
             if not self.pus.tap:
                 self.pus.tap = self.need("recorder", "Recorder").tap
         elif self.pus.tap:
@@ -371,7 +293,7 @@ class App:
             wait = 4000 if self.asleep() else 500
             await asyncio.sleep_ms(wait)
             now = time.ticks_ms()
-            self._loop_delay = max(self._loop_delay, time.ticks_diff(now, t) - wait)
+            self.sampler.delayed(time.ticks_diff(now, t) - wait)
             for task in self._tasks:
                 if task.done():
                     break  # no more food: the chip starts anew
@@ -415,21 +337,6 @@ class App:
         for task in self._tasks:
             task.cancel()
         return self._restart
-
-
-def largest_block(limit):
-    """Largest free block of the heap to within 1 KB, found by trying."""
-    low = 0
-    high = limit >> 10
-    while low < high:
-        middle = (low + high + 1) >> 1
-        try:
-            block = bytearray(middle << 10)
-            del block
-            low = middle
-        except MemoryError:
-            high = middle - 1
-    return low << 10
 
 
 def main(folder, arena):

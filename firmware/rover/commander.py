@@ -80,7 +80,9 @@ class Commander:
     def unload(self):
         """Let go of modules that only commands need; the heap is worth more than the 20 ms of loading them again."""
         for name in list(sys.modules):
-            if name.startswith(("rover.services.", "rover.camera", "rover.imaging")) and not name.startswith(_KEPT):
+            if name.startswith(
+                ("rover.services.", "rover.camera", "rover.imaging", "rover.vehicle", "rover.board.wheels")
+            ) and not name.startswith(_KEPT):
                 parent, _, child = name.rpartition(".")
                 del sys.modules[name]
                 if parent in sys.modules and hasattr(sys.modules[parent], child):

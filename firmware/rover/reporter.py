@@ -84,7 +84,7 @@ class Housekeeping:
                 if left <= 0:
                     full = s[0] >= _FULL_MS
                     if not sampled or (full and not sampled_full):
-                        app.sample(full)
+                        app.sampler.sample(full)
                         sampled = True
                         sampled_full = full
                     self.report(number)

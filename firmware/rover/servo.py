@@ -1,4 +1,4 @@
-"""Hobby servos and wheel motors on PWM outputs; the outputs come in through the constructor."""
+"""Hobby servos on PWM outputs; the output comes in through the constructor."""
 
 from micropython import const
 
@@ -32,35 +32,3 @@ class Servo:
         """No more pulses: the servo goes limp."""
         self._pwm.duty_u16(0)
         self.angle = None
-
-
-class Motor:
-    """A motor driven by pwm with a direction pin (0 forward). speed in 1/1000 of full."""
-
-    def __init__(self, pwm, direction, frequency=1000):
-        self._pwm = pwm
-        self._direction = direction
-        self._frequency = frequency
-        self.speed = 0
-
-    def drive(self, speed):
-        if not -1000 <= speed <= 1000:
-            raise ValueError(speed)
-        if not self.speed and speed:
-            self._pwm.freq(self._frequency)
-        self._direction(1 if speed < 0 else 0)
-        self._pwm.duty_u16(abs(speed) * 65535 // 1000)
-        self.speed = speed
-
-
-class Encoder:
-    """Counts pulses of a wheel encoder on pin (both edges); the direction is what the motor is told."""
-
-    def __init__(self, pin, motor=None):
-        self._motor = motor
-        self.count = 0
-        pin.irq(self._edge, pin.IRQ_RISING | pin.IRQ_FALLING)
-
-    def _edge(self, pin):
-        motor = self._motor
-        self.count += -1 if motor is not None and motor.speed < 0 else 1

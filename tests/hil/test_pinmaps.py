@@ -22,8 +22,10 @@ def test_maps_are_free_of_conflicts_and_documented(name):
 
 
 def test_the_picos_map_is_the_firmwares_default():
-    source = (places.firmware_dir() / "rover/board/pico.py").read_text(encoding="utf-8")
-    pins = ast.literal_eval(re.search(r"^PINS = (\{.*?\})", source, re.DOTALL | re.MULTILINE)[1])
+    pins = {}
+    for file in ("pico.py", "wheels.py"):
+        source = (places.firmware_dir() / "rover/board" / file).read_text(encoding="utf-8")
+        pins |= ast.literal_eval(re.search(r"^(?:WHEEL_)?PINS = (\{.*?\})", source, re.DOTALL | re.MULTILINE)[1])
     assert pinmaps.load("pico").pins == pins
 
 
@@ -34,7 +36,8 @@ def test_the_picos_map_is_the_firmwares_default():
         ({"line_tx": 5}, "UART0 TX cannot be on GP5"),
         ({"tilt": 22}, "strap"),
         ({"pan": 29}, "not on the board's header"),
-        ({"pan": 10, "tilt": 26}, "share PWM 5A"),
+        ({"pan": 10, "motor_right_middle": 26, "encoder_left": 28}, "share PWM 5A"),
+        ({"pan": 11, "motor_right_rear": 15, "tilt": 28}, "pan share PWM slice 5, and differ in frequency"),
     ],
 )
 def test_conflicts_are_all_named(change, message):

@@ -29,8 +29,7 @@ class Line:
 class Board:
     """Attributes that a board sets, None where it has no such thing:
 
-    line: Line; cameras: {dictionary's camera id: Camera}; weather: BME280; power: INA219; attitude: MPU6050;
-    wheels: Wheels.
+    line: Line; cameras: {dictionary's camera id: Camera}; weather: BME280; power: INA219; attitude: MPU6050.
     """
 
     name = "board"
@@ -39,10 +38,17 @@ class Board:
     weather = None
     power = None
     attitude = None
-    wheels = None
 
     def servo(self, name):
         """The Servo called pan, tilt or release, or None; made when first asked for."""
+        return None
+
+    def wheels(self):
+        """The Wheels of a rover, ready to drive, or None; made anew for every drive and released after it."""
+        return None
+
+    def radio(self):
+        """The Bridge to the short-range radio, or None."""
         return None
 
     def chip_temperature(self):

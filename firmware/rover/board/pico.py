@@ -16,6 +16,7 @@ PINS = {
     "camera_mast": 17, "camera_mast_right": 20, "camera_hazard": 21,
     "i2c_sda": 4, "i2c_scl": 5,
     "pan": 14, "tilt": 15, "release": 13,
+    "radio": 28,
 }  # fmt: skip
 _WATCHDOG = (
     0x400D8000 if "RP2350" in sys.implementation._machine else 0x40058000
@@ -23,8 +24,8 @@ _WATCHDOG = (
 _SCRATCH = const(0x0C)
 _CLEAR = const(0x3000)  # alias that clears the bits written
 _WATCHDOG_MS = const(8300)  # the RP2040 cannot wait longer than 8388
-_TX_BUFFER = 2304  # one long frame and a bit: keeps the line busy while the next frame is made
-_RX_BUFFER = 1024
+_TX_BUFFER = const(2304)  # one long frame and a bit: keeps the line busy while the next frame is made
+_RX_BUFFER = const(1024)
 
 
 class UartLine(Line):
@@ -101,6 +102,16 @@ class PicoBoard(Board):
             limit = 1800 if name == "pan" else 900
             self._servos[name] = Servo(PWM(Pin(self._pins[name])), -limit, limit)
         return self._servos[name]
+
+    def wheels(self):
+        from rover.board.wheels import make
+
+        return make(self._pins)
+
+    def radio(self):
+        from rover.board.bridge import Bridge
+
+        return Bridge(self.spi, Pin(self._pins["radio"], Pin.OUT, value=1))
 
     def chip_temperature(self):
         # RP2040 data sheet 4.9.5: T = 27 - (V - 0.706) / 0.001721

@@ -34,6 +34,35 @@ def execute(app, key, args):
         return _mast(app, args[0], args[1])
     if key == d.C_RELEASE_CAMERA:
         return _release(app)
+    if key in (d.C_DRIVE, d.C_TURN, d.C_CRAB):
+        from rover.vehicle.drive import drive
+
+        if key == d.C_TURN:
+            return drive(app, d.DRIVE_STATE_TURNING, args[0], 0, args[1])
+        if key == d.C_CRAB:
+            return drive(app, d.DRIVE_STATE_CRABBING, args[0], args[1], args[2])
+        return drive(app, d.DRIVE_STATE_DRIVING, args[0], 0, args[1])
+    if key == d.C_STOP_DRIVE:
+        if app.vehicle:
+            app.vehicle.stop(d.DRIVE_STOP_COMMAND)
+        return None
+    if key == d.C_SET_POSE:
+        if app.vehicle:
+            return d.F_BUSY
+        from rover.vehicle.odometry import set_pose
+
+        set_pose(app, *args)
+        return None
+    if key == d.C_START_RADIO:
+        try:
+            app.need("radio", "Radio")
+        except OSError:
+            return d.F_UNSUPPORTED
+        return None
+    if key == d.C_STOP_RADIO:
+        if app.radio:
+            app.radio.stop()
+        return None
     if key == d.C_RESTART:
         return _leave(app, 0)
     if key == d.C_REPL:

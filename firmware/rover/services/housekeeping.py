@@ -8,7 +8,7 @@ from rover import dictionary as d
 from rover.services import stored
 
 _FILE = "/t/structures"
-_OWN = 4  # ids from here on are made by command
+_OWN = 5  # ids from here on are made by command
 
 
 def load(app):
@@ -69,7 +69,7 @@ def execute(app, key, args):
     elif number not in hk.structures:
         return d.F_UNKNOWN_STRUCTURE
     elif key == d.C_REPORT_HOUSEKEEPING:
-        app.sample()
+        app.sampler.sample()
         hk.report(number)
         return None
     else:

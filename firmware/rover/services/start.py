@@ -41,6 +41,10 @@ def start(app, config):
     if kept:
         app.clock.seconds = kept  # a few seconds behind, and not called synchronised
     tables = os.listdir("/t")
+    if "odometer.0" in tables or "odometer.1" in tables:
+        from rover.vehicle import odometry
+
+        odometry.restore(app)
     if failures >= modes.MANY:
         modes.enter(app, d.UNIT_MODE_SAFE, d.MODE_REASON_RESETS)
     if "schedule.0" in tables or "schedule.1" in tables:
@@ -50,6 +54,11 @@ def start(app, config):
             app.need("monitoring", "Monitors")
         if "actions.0" in tables or "actions.1" in tables:
             app.need("actions", "Actions")
+        if "radio" in tables:
+            try:
+                app.need("radio", "Radio")
+            except OSError:
+                pass  # not there any more
     if "exception" in tables:
         app.events.report(d.E_EXCEPTION_STORED, ">H", os.stat("/t/exception")[6])
 

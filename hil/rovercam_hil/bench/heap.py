@@ -18,7 +18,7 @@ from rovercam_hil.boards.unit import make_unit
 LEDGER = Path(__file__).with_name("heap_ledger.json")
 RESIDENT = (
     "arena", "clock", "pool", "pus", "commander", "link.coding", "link.profiles", "link.spacepacket", "link.tmframe", "link.downlink",
-    "link.cltu", "link.farm", "link.sdls", "link.uplink", "services.cfdp", "reporter", "store", "products", "keys", "sensors.bme280",
+    "link.cltu", "link.farm", "link.sdls", "link.uplink", "services.cfdp", "reporter", "sampler", "store", "products", "keys", "sensors.bme280",
     "sensors.ina219", "sensors.mpu6050", "board.base", "board.pico", "app",
 )  # fmt: skip
 SHARE, BYTES = 0.10, 600

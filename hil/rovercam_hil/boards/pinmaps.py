@@ -31,7 +31,10 @@ SELECTABLE = {
     "i2c_sda": ("I2C0 SDA", {0, 4, 8, 12, 16, 20, 24, 28}),
     "i2c_scl": ("I2C0 SCL", {1, 5, 9, 13, 17, 21, 25, 29}),
 }
-PWM = ("pan", "tilt", "release")
+SERVOS = ("pan", "tilt", "release", "steering")
+"""On PWM at 50 Hz."""
+MOTORS = tuple(f"motor_{side}_{place}" for side in ("left", "right") for place in ("front", "middle", "rear"))
+"""On PWM at 1 kHz."""
 TO = {
     "line_tx": ("line adapter RX", "3.3 V level; the radio or USB adapter"),
     "line_rx": ("line adapter TX", "3.3 V level"),
@@ -40,12 +43,22 @@ TO = {
     "release": ("camera release servo: signal", "servo supply 5 V from VBUS or apart, never 3V3"),
     "pan": ("mast pan servo: signal", "as above"),
     "tilt": ("mast tilt servo: signal", "as above"),
+    "steering": ("six steering servos: signal", "all wheels point alike (crabbing); supply as above"),
+    **{m: (f"wheel motor driver, {m[6:].replace('_', ' ')}: PWM", "optional: rover") for m in MOTORS},
+    "direction_left": (
+        "wheel motor drivers, left: direction",
+        "low forward; pull down, so that a reset stops the wheels",
+    ),
+    "direction_right": ("wheel motor drivers, right: direction", "as above"),
+    "encoder_left": ("encoder of the left middle wheel", "3.3 V level, both edges count"),
+    "encoder_right": ("encoder of the right middle wheel", "as above"),
     "spi_miso": ("cameras: MISO", "shared"),
     "spi_sck": ("cameras: SCK", "shared"),
     "spi_mosi": ("cameras: MOSI", "shared"),
     "camera_mast": ("mast camera: CS", "Arducam Mega; supply 3V3 OUT or 5 V"),
     "camera_mast_right": ("right mast camera: CS", "optional"),
     "camera_hazard": ("hazard camera: CS", "optional"),
+    "radio": ("SC16IS760 (SPI to UART): CS", "optional: rover; its UART, RTS and CTS go to the radio modem"),
 }
 COLOURS = {
     "line": "#2b6cb5",
@@ -55,6 +68,11 @@ COLOURS = {
     "pan": "#b5502b",
     "tilt": "#b5502b",
     "release": "#b5502b",
+    "steering": "#b5502b",
+    "motor": "#8a7a1f",
+    "direction": "#8a7a1f",
+    "encoder": "#2b8c8c",
+    "radio": "#8a4fb0",
 }
 
 
@@ -123,18 +141,30 @@ def check(wiring: PinMap) -> None:
         if gp == STRAP:
             faults.append(f"{name}: GP{STRAP} is the strap that keeps the unit at the prompt")
     faults += [f"GP{gp} is used by {' and '.join(who)}" for gp, who in sorted(users.items()) if len(who) > 1]
-    channels: dict[tuple[int, int], str] = {}
-    for name in PWM:
-        if name in wiring.pins:
-            gp = wiring.pins[name]
-            channel = (gp // 2 % 8, gp % 2)
-            if channel in channels:
-                faults.append(
-                    f"{name} and {channels[channel]} share PWM {channel[0]}{'AB'[channel[1]]}: they could not move apart"
-                )
-            channels[channel] = name
+    faults += _pwm_faults(wiring)
     if faults:
         raise PinMapError(f"pin map {wiring.name}:\n  " + "\n  ".join(faults))
+
+
+def _pwm_faults(wiring: PinMap) -> list[str]:
+    """Two functions on one PWM channel, or of different frequency on one slice (RP2040 data sheet 4.5.2)."""
+    faults = []
+    channels: dict[tuple[int, int], str] = {}
+    slices: dict[int, str] = {}
+    for name in (*SERVOS, *MOTORS):
+        if name not in wiring.pins:
+            continue
+        gp = wiring.pins[name]
+        channel = (gp // 2 % 8, gp % 2)
+        if channel in channels:
+            faults.append(
+                f"{name} and {channels[channel]} share PWM {channel[0]}{'AB'[channel[1]]}: they could not move apart"
+            )
+        other = slices.setdefault(channel[0], name)
+        if (other in SERVOS) != (name in SERVOS):
+            faults.append(f"{name} and {other} share PWM slice {channel[0]}, and differ in frequency")
+        channels[channel] = name
+    return faults
 
 
 def table(wiring: PinMap) -> str:

@@ -1,4 +1,4 @@
-"""Servos, motors and wheel encoders on the emulated chip's pins.
+"""Servos and motors on the emulated chip's pins.
 
 The PWM outputs are watched as edges on the pins, so what counts is the pulse that would reach the servo. Pulses are
 measured with the emulated clock; a servo turns at its own speed towards what the last pulses asked for.
@@ -124,33 +124,3 @@ class Motor(PulseInput):
             return 0.0
         back = self.board.mcu.gpio[self.direction].value == GPIOPinState.HIGH
         return (-1 if back else 1) * self.duty * self.full_speed
-
-
-class Encoder(Faulty):
-    """A wheel encoder on ``pin``: ``edges`` per revolution of ``motor`` (or of whatever sets ``rate``, rev/s)."""
-
-    KNOWN: ClassVar[dict[str, str]] = {"dead": "no edges", "stuck": "no edges"}
-
-    def __init__(self, pin: int, motor: Motor | None = None, *, edges: int = 40) -> None:
-        super().__init__()
-        self.pin, self.motor, self.edges = pin, motor, edges
-        self.rate = 0.0
-        self.count = 0
-
-    def attach(self, board: EmulatedPico) -> None:
-        self.board = board
-        self._level = False
-        self._phase = 0.0
-        self._alarm = board.mcu.clock.create_alarm(self._step)
-        board.mcu.gpio[self.pin].set_input_value(False)
-        self._alarm.schedule(1e6)
-
-    def _step(self) -> None:
-        rate = abs(self.motor.speed if self.motor is not None else self.rate) * self.edges
-        wait = 10e6  # nanoseconds between looks while it stands
-        if rate > 0 and not self.faults:
-            self._level = not self._level
-            self.board.mcu.gpio[self.pin].set_input_value(self._level)
-            self.count += 1
-            wait = 1e9 / rate
-        self._alarm.schedule(min(max(wait, 10e3), 50e6))
