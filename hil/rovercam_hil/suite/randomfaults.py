@@ -1,7 +1,8 @@
 """One random fault scenario: two to four faults at once while the unit works, then mended; it must come back.
 
-Checked: the unit takes commands again; every camera and sensor fault that the unit met is named in an event, so is every
-start. Whether acknowledged files are still whole is not looked at yet. Everything follows from the name of the scenario.
+Checked: the unit takes commands again; a file that it had acknowledged before is still whole; every camera and sensor
+fault that the unit met is named in an event, so is every start. An event is sent once: where the line itself lost things,
+the housekeeping that tells the same counts instead. Everything follows from the name of the scenario.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rovercam_hil.suite.bench import BenchUnit, Power
     from rovercam_hil.suite.ground import Ground
 
+KEPT = "/t/kept.bin"
 SENSORS = {"weather": 2, "power": 4, "attitude": 8}
 CAMERA_FAULTS = (("dead", True), ("wrong_id", 0x42), ("busy", True), ("never_ready", True), ("length", 999), ("brown_out", True),
                  ("corrupted_fifo", 0.05))  # fmt: skip
@@ -34,6 +36,9 @@ def run_scenario(unit: BenchUnit, ground: Ground, power: Power, name: str) -> li
     """Returns what was done. Raises AssertionError (FactMissing) when the unit does not come back or hides a fault."""
     rng = random.Random(f"faults/{name}")
     rig = unit.models
+    kept = rng.randbytes(1500)
+    ground.put(kept, KEPT)
+    boot = ground.telemetry("health", 30.0).values["boot_count"]
     since = ground.mark()
     boots = unit.emulated.resets
     plan: list[str] = []
@@ -69,21 +74,33 @@ def run_scenario(unit: BenchUnit, ground: Ground, power: Power, name: str) -> li
     if not unit.board.powered:
         power.on()
     interrupted = len(set(kinds) & {"reset", "power", "cut_in_write"}) > 0 or unit.emulated.resets != boots
-    if sensor_fault and sensor_fault != "brown_out" and not interrupted:
+    lossy = "line" in kinds
+
+    def sensor_present(present: bool) -> bool:
+        told = ground.found(updates.Telemetry, since, structure="environment")
+        return any(bool(t.values["sensors_present"] & SENSORS[sensor_name]) == present for t in told)
+
+    watched = sensor_fault not in ("", "brown_out") and not interrupted
+    if watched and lossy:
+        ground.wait(f"a report without {sensor_name}", lambda: sensor_present(False), 40.0)
+    elif watched:
         ground.event("sensor_failed", since, 40.0, sensor=SENSORS[sensor_name])
     camera_met = [
         c for c in ground.found(updates.CommandChanged, since) if c.name == "capture" and "camera" in c.reason
     ]
     unit.mend()
     unit.wait_started(90.0) if interrupted else unit.commandable(90.0)
-    if camera_met and camera_fault in BREAKING:
+    if camera_met and camera_fault in BREAKING and not lossy:
         ground.event("camera_failed", since, 30.0)
-    if sensor_fault and sensor_fault != "brown_out" and not interrupted:
+    if watched:  # the line is clear again
         ground.event("sensor_back", since, 40.0, sensor=SENSORS[sensor_name])
-    if interrupted:
+    if interrupted and not lossy:
         ground.event("started", since, 30.0)
     ended = ground.telemetry("health", 30.0).values
     assert ended["mode"] == "normal"
+    if interrupted:
+        assert ended["boot_count"] > boot, "it started anew and does not say so"
+    assert ground.get(KEPT) == kept, "an acknowledged file was lost"
     failed = [e for e in ground.found(updates.EventReceived, since) if e.name == "task_failed"]
     assert not failed, f"a task failed: {[e.text for e in failed]}"
     unit.disturbed = False
