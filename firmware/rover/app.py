@@ -55,6 +55,7 @@ class App:
         self.clock = Clock()
         profile = config.get("profile", 0)  # to begin with, and to fall back to
         self.downlink = Downlink(scid, profile, _VC0, fallback=profile)
+        self.downlink.mixed = config.get("role") != "remote"
         self.pus = Pus(apid, self.clock, self.send)
         self.events = Events(self)
         self.housekeeping = Housekeeping(self)

@@ -2,7 +2,8 @@
 
 Virtual channels: 0 live telemetry (a bounded ring, packets may span frames), 1 files and pictures (asked for when there is room, never
 spanning), 7 idle. A report waits for at most the frame that is being sent. What is left of a frame behind reports is offered to the bulk source
-too, so that telemetry during a transfer costs its own bytes and no filling. Frames with little in them take a shorter profile of the same t.
+too, so that telemetry during a transfer costs its own bytes and no filling (unless mixed is False: a relay takes the channels different
+ways, and file transfer needs its order). Frames with little in them take a shorter profile of the same t.
 Channels 0 and 7 carry the operational control field, channel 1 does not: when the control word changes, the next frame is one of channel 0.
 
 Memory: one line buffer, the ring and the Reed-Solomon table are taken once, at start.
@@ -55,6 +56,7 @@ class Downlink:
         self.probe = (
             0  # idle frames of full length to send when there is nothing else: the ground wants to measure the line
         )
+        self.mixed = True
         self.profile = profile
         self._rs.set(profiles.T[profile])
 
@@ -134,7 +136,7 @@ class Downlink:
                 at, first = self._take(buf, view, at, top)
         else:
             vcid = 1
-        if not self._left:
+        if not self._left and (vcid or self.mixed):
             owed = 0
             if at == _DATA:
                 owed = self._carry[vcid]

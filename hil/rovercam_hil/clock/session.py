@@ -14,6 +14,7 @@ from rovercam.station.core import Station
 
 from rovercam_hil.boards.base import BoardTimeout
 from rovercam_hil.boards.pico import EmulatedPico
+from rovercam_hil.devices.radio import RadioBridge
 
 
 class Direction(Protocol):
@@ -55,6 +56,33 @@ class Link:
     outbox: bytearray = field(default_factory=bytearray)
 
 
+@dataclass
+class Air:
+    """The short-range radio between a rover's bridge and the line of a board that is near."""
+
+    bridge: RadioBridge
+    board: EmulatedPico
+    towards: Direction
+    """To the rover."""
+    away: Direction
+
+    def step(self, elapsed: float) -> None:
+        """Run the board up to ``elapsed`` and carry what both have sent."""
+        self.board.run(max(0.0, elapsed - self.board.time))
+        data, times = self.board.read_timed()
+        if data:
+            self.towards.push(data, times)
+        data, times = self.towards.pull(elapsed)
+        if data:
+            self.bridge.give(data, times)
+        data, times = self.bridge.take()
+        if data:
+            self.away.push(data, times)
+        data, times = self.away.pull(elapsed)
+        if data:
+            self.board.write_at(data, times)
+
+
 class Session:
     """start: POSIX seconds at the session's beginning; slice_s: seconds between two looks of the station at its ports."""
 
@@ -66,6 +94,7 @@ class Session:
         self.slice_s = slice_s
         self.record = record
         self.links: list[Link] = []
+        self.airs: list[Air] = []
         self.elapsed = 0.0
         self.on_slice: list[Callable[[float], None]] = []
 
@@ -83,11 +112,21 @@ class Session:
         self.station.attach(port, self.now, None if board.usb else board.baud)
         return link
 
+    def join(
+        self, bridge: RadioBridge, board: EmulatedPico, towards: Direction | None = None, away: Direction | None = None
+    ) -> Air:
+        """Put a board at the other end of a rover's radio, instead of at the station's."""
+        air = Air(bridge, board, towards or Clear(), away or Clear())
+        self.airs.append(air)
+        return air
+
     def step(self, seconds: float) -> None:
         """One slice."""
         self.elapsed += seconds
         for link in self.links:
             self._down(link, seconds)
+        for air in self.airs:
+            air.step(self.elapsed)
         for link in self.links:
             self._up(link)
         for callback in self.on_slice:
@@ -128,7 +167,8 @@ class Session:
         while not condition():
             if self.elapsed >= end:
                 words = "\n".join(
-                    f"{k.board.name}: {bytes(k.board.repl_log[-600:]).decode(errors='replace')}" for k in self.links
+                    f"{board.name}: {bytes(board.repl_log[-600:]).decode(errors='replace')}"
+                    for board in (*(k.board for k in self.links), *(a.board for a in self.airs))
                 )
                 raise BoardTimeout(
                     f"{what} did not come within {timeout} s of virtual time; the boards' prompts say:\n{words}"

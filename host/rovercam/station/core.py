@@ -26,6 +26,7 @@ from rovercam.station import links
 from rovercam.station.decoding import Decoder
 from rovercam.station.files import FileService
 from rovercam.station.links import PortLink, UnitLink
+from rovercam.station.relayed import STORE, RadioPort, fresh_store_file
 from rovercam.station.transfers import ArchiveStore
 from rovercam.station.updates import (
     CommandChanged,
@@ -88,6 +89,7 @@ class Station:
         self.insecure = insecure
         self._subscribers: list[Subscriber] = []
         self._ports: dict[str, PortLink] = {}
+        self._radios: dict[str, RadioPort] = {}
         self._units: dict[int, UnitLink] = {}
         self.commands = Commands(archive)
         self._decoder = Decoder(archive, self.commands, self.tell)
@@ -169,12 +171,12 @@ class Station:
             self._roll_back(now)
             raise
 
-    def _frame(self, link: PortLink, frame: links.Frame, now: float) -> None:
+    def _frame(self, link: PortLink | RadioPort, frame: links.Frame, now: float) -> None:
         unit = self._unit(frame.unit)
         if unit.is_duplicate(frame, link.name, now):
             return
         row = self.archive.add_frame(now, link.name, frame.unit, frame.channel, frame.corrected, frame.data)
-        if unit.port != link.name:
+        if unit.port != link.name and not link.stored:
             unit.port = link.name
             self.tell(UnitHeard(time=now, unit=frame.unit, port=link.name))
         self.cfdp.heard(frame.unit, now)
@@ -195,8 +197,23 @@ class Station:
             self.files.on_events(self.cfdp.pdu_in(unit.number, packet[6:], now), now)
         elif kind == table["repair"]:
             self.files.on_events(self.cfdp.repair_in(unit.number, packet[6:], now), now)
+        elif kind == table["relay"]:
+            self._relayed(unit.number, packet[6:], False, now)
         elif apid != links.IDLE_APID:
             unit.foreign_packets += 1
+
+    def _relayed(self, carrier: int, frames: bytes, stored: bool, now: float) -> None:
+        """Frames of other units that a unit's radio brought."""
+        radio = RadioPort(carrier, stored=stored)
+        radio = self._radios.setdefault(radio.name, radio)
+        for frame in radio.frames(frames, self.dictionary.raw["unit"]["scid_base"]):
+            if frame.unit != carrier:
+                self._frame(radio, frame, now)
+
+    def _store_file(self, carrier: int, name: str, transfer: int, now: float) -> None:
+        """A file of a unit has arrived: frames of its radio's store are taken in."""
+        if STORE.match(name) and (frames := fresh_store_file(self.archive, transfer)) is not None:
+            self._relayed(carrier, frames, True, now)
 
     def _set_clock(self, unit: UnitLink, now: float) -> None:
         """Once per start of the unit, and only with its key."""
@@ -218,6 +235,9 @@ class Station:
         if not mine:
             return b""
         self._file_pdus(now)
+        for radio in self._radios.values():
+            if any(u.number == radio.carrier for u in mine):
+                self._radio_uplink(radio, now)
         out = bytearray()
         for unit in mine:
             data, events = unit.poll(now)
@@ -226,6 +246,16 @@ class Station:
         if out:
             self.commit(now)
         return bytes(out)
+
+    def _radio_uplink(self, radio: RadioPort, now: float) -> None:
+        """What is due for units behind a radio becomes telecommands for its carrier, in sequence."""
+        carrier = self._unit(radio.carrier)
+        for unit in [u for u in self._units.values() if u.port == radio.name]:
+            data, events = unit.poll(now)
+            self._uplink_events(unit, events, now)
+            if data and self._open_uplink(carrier, now):
+                apid = self.dictionary.apid(carrier.number, "relay")
+                carrier.send_packets(radio.packets(apid, data, secured=not self.insecure))
 
     def _file_pdus(self, now: float) -> None:
         """PDUs of the file transfer entity to the units' uplinks, as far as these have room."""
@@ -280,7 +310,7 @@ class Station:
     def _adapt(self, now: float) -> None:
         """Choose the units' line profiles by what was measured; ask an idle line for probe frames soon after it came up."""
         for unit in self._units.values():
-            if unit.port is None or unit.uplink is None or unit.adapting is not None:
+            if unit.port not in self._ports or unit.uplink is None or unit.adapting is not None:
                 continue
             policy = self._ports[unit.port].policy
             profile = policy.decide(now)
@@ -304,7 +334,7 @@ class Station:
         unit = self._unit(update.unit)
         if unit.adapting is None or update.name != "set_profile" or not update.ended:
             return
-        if update.state == "done" and unit.port is not None:
+        if update.state == "done" and unit.port in self._ports:
             self._ports[unit.port].policy.confirmed(int(update.arguments["profile"]), update.time)
         unit.adapting = None
 
@@ -327,7 +357,7 @@ class Station:
         self._store.now = now
         settings = Settings(pdu_limit=tc.max_packet() - pus.PACKET_HEADER)
         self.cfdp = Entity(int(self.dictionary.raw["unit"]["ground_entity"]), self._store, now, settings)
-        self.files = FileService(self.archive, self.cfdp, self._store, self.dictionary, self.tell)
+        self.files = FileService(self.archive, self.cfdp, self._store, self.dictionary, self.tell, self._store_file)
 
     # ------------------------------------------------------------------------------------------------------ commanding
     def command(
@@ -433,7 +463,7 @@ class Station:
             raise StationError(f"unit {unit} was not heard since the station began; heard: {heard}")
         link = self._units[unit]
         assert link.port is not None
-        port = self._ports[link.port]
+        port = self._ports.get(link.port)
         return Overview(
             unit=unit,
             port=link.port,
@@ -443,7 +473,7 @@ class Station:
             corrected=link.corrected,
             duplicates=link.duplicates,
             profile=link.profile_text,
-            discarded=port.discarded,
+            discarded=port.discarded if port else self._radios[link.port].bad,
             uplink=link.uplink_state(),
             insecure=link.insecure,
         )

@@ -23,11 +23,14 @@ class FileService:
         store: ArchiveStore,
         dictionary: Dictionary,
         tell: Callable[[Update], None],
+        arrived: Callable[[int, str, int, float], None],
     ):
+        """arrived: called with unit, name, transfer and time when a unit's file is here."""
         self._archive = archive
         self._entity = entity
         self._store = store
         self._tell = tell
+        self._arrived = arrived
         self.products = Products(archive, dictionary)
         self._told: dict[cfdp.TransactionId, float] = {}
 
@@ -74,6 +77,8 @@ class FileService:
                     self._tell(Notice(time=now, unit=event.unit, severity="medium", text=f"{event.name}: {problem}"))
         self._changed(event, "finished", event.size, event.size, now)
         self._told.pop(event.transaction, None)
+        if event.direction == cfdp.Direction.DOWN:
+            self._arrived(event.unit, event.name, row, now)
 
     def _changed(
         self, event: cfdp.Event, status: str, received: int | None, size: int | None, now: float, text: str = ""

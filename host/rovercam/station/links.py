@@ -40,6 +40,9 @@ class Frame:
 class PortLink:
     """One port's receiver, and what it measured of the line. baud: None where there is no baud rate, or it is not known."""
 
+    stored = False
+    """Its control words are of now (see relayed.RadioPort)."""
+
     def __init__(self, name: str, baud: int | None = None):
         self.name = name
         self.open = True
@@ -183,6 +186,12 @@ class UnitLink:
         assert self.uplink is not None
         self._pdu_count = (self._pdu_count + 1) % pus.SEQUENCE_MODULUS
         self.uplink.send(pus.build_packet(apid, self._pdu_count, pdu), bypass=True)
+
+    def send_packets(self, packets: Iterable[bytes]) -> None:
+        """For another unit's radio, in sequence."""
+        assert self.uplink is not None
+        for packet in packets:
+            self.uplink.send(packet)
 
     @property
     def room(self) -> bool:
