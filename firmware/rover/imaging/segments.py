@@ -1,36 +1,30 @@
-"""Pictures as slots: self-contained segments of fixed size in layers, made in one pass over the rows.
-
-Every slot (default 200 bytes): picture u8, layer (3 bits) plane (2) codec (3), first block u16, then for layers 0 and 1 width
-in blocks - 1 u8 and depth - 8 (3 bits) with block count (13), CRC-16 u16 over the slot with this field zero; body. Layers:
+"""Pictures as slots (slots.py) in layers, made in one pass over the rows:
 0  thumbnail (thumbnail.py);  1  base;  2, 3  refinements: the same bit streams carried on, to plane 2 and to lossless.
-A base or refinement body is a list of runs: length u8 (0 = to the end of the slot), [refinements: position u16 in the run's
-stream], bytes, blocks u8 to the next run's first block, next run. A run's stream is a CCSDS 122 segment: BitDepthDC (5 bits),
-BitDepthAC (5), then section 4.3 on. All of one run lies in one strip of blocks.
+
+A base or refinement body is a list of runs: [COUNTED: blocks u8], length u8 (0 = to the end of the slot), [refinements:
+position u16 in the run's stream], bytes, blocks u8 to the next run's first block, next run. A run's stream is a CCSDS 122
+segment: BitDepthDC (5 bits), BitDepthAC (5), then section 4.3 on. All of one run lies in one strip of blocks.
 
 How a slot is filled: blocks are taken until their estimated cost at the asked quality fills it, and then coded until it is
 full, so no byte is wasted, and quality varies little. Quality: 16ths of a bit plane (48 = plane 3). With a bit budget the
-quality follows the budget, slowly; the estimate corrects itself by where the coder stood when the slot was full.
+quality follows the budget (budget.py); the estimate corrects itself by where the coder stood when the slot was full.
+
+A region of interest is coded finer, and its base slots are a part of their own, which can be sent before the rest.
 """
 
 from array import array
-from math import log
 
 from micropython import const
 
-from rover.imaging.bitplanes import Coder, estimate, state_bytes, take, total
-from rover.imaging.thumbnail import code_row
+from rover.imaging.bitplanes import Coder, estimate, state_bytes, take
+from rover.imaging.slots import COUNTED, HEAD, SEGMENTS, begin, seal
 from rover.imaging.wavelet import Wavelet
-from rover.link.coding import crc16
 
-RAW = const(0)
-SEGMENTS = const(1)
-THUMBNAIL = const(2)
-
-_HEAD = const(9)
-_HEAD_REFINE = const(6)
-_LEAST = const(16)  # blocks per slot
+_LEAST = const(16)  # blocks per slot, up to 1.4 bits per pixel
 _TAIL = const(24)  # bytes of a slot not worth another run
-_LAYERS = const(4)
+_PARTS = const(5)  # thumbnail, base, two refinements, base of the region of interest
+_BASE = const(1)
+_REGION = const(4)
 
 LOSSLESS = const(0)
 
@@ -39,9 +33,9 @@ class Encoder:
     """Rows in, slots out.
 
     width, height 8..2048; depth 8..12; arena: bytearray (48 KB are enough up to 640 pixels wide at 8 bits);
-    sink(layer, slot): slot is valid during the call only;
+    sink(part, slot): slot is valid during the call only; parts 0..3 are the layers, 4 the base of the region of interest;
     quality: 16ths of a bit plane for the base layer (0 = lossless, 48 = good, 80 = coarse), or None with
-    budget: bytes for thumbnail and base together;
+    budget: bytes for thumbnail and base together; shares: where the budget goes, a weight per strip of 8 rows (None: unknown);
     refine: 0 = base only, 1 = to plane 2, 2 = to lossless;
     roi: (x, y, w, h) in pixels, coded roi_gain 16ths of a plane finer;
     picture: id 0..255; plane: 0 luminance, 1 and 2 chroma.
@@ -58,11 +52,13 @@ class Encoder:
         plane=0,
         quality=48,
         budget=0,
+        shares=None,
         refine=0,
         roi=None,
         roi_gain=32,
         slot=200,
         thumbnail=True,
+        table=None,
     ):
         if not (8 <= width <= 2048 and 8 <= height <= 2048 and 8 <= depth <= 12):
             raise ValueError(
@@ -77,7 +73,6 @@ class Encoder:
         self._push = w.push_row
         self.sink = sink
         self.slot = slot
-        self.height = height
         self.depth = depth
         self.refine = refine
         self.roi = roi
@@ -86,31 +81,38 @@ class Encoder:
         size = min(48, wide)
         while size > 8 and state_bytes(size) > len(arena) - at:
             size -= 1
-        self.coder = Coder(w, at, size, self._bits)
+        self.coder = Coder(w, at, size, self._bits, table)
         self._depths = memoryview(bytearray(wide))
-        self._cost = array("I", [0] * wide)
-        self._buf = [memoryview(bytearray(slot)) for _ in range(_LAYERS if refine > 1 else 2 + refine)]
-        self._pos = array("H", [0] * _LAYERS)  # next byte of each open slot; 0 = none open
-        self._mark = array("H", [0] * _LAYERS)  # where the open run's length stands; 0 = no run open
-        self._from = array("H", [0] * _LAYERS)  # first block of the last run in the slot
-        self._key = bytes((picture & 255,)), plane & 3
-        self._open_first = 0  # first block of the open base slot
-        self._gain = 256  # bits really used per estimated one, 8 bit fraction
-        self._blocks = wide * (w.high >> 3)
-        self._thumb_row = array("H", [0] * wide) if thumbnail else None
+        self.cost = array("I", [0] * wide)
+        # by part; the thumbnail has its own
+        needed = (0, 1, refine > 0, refine > 1, roi)
+        self._buf = [memoryview(bytearray(slot)) if n else None for n in needed]
+        self._pos = array("H", [0] * _PARTS)  # next byte of each open slot; 0 = none open
+        self._mark = array("H", [0] * _PARTS)  # where the open run's length stands; 0 = no run open
+        self._from = array("H", [0] * _PARTS)  # first block of the last run in the slot
+        self._ends = array("I", [0] * _PARTS)  # block behind the last one in the open slot
+        self.slots = array("I", [0] * _PARTS)  # made so far, per part
+        self._picture = picture & 255
+        self._plane = plane & 3
+        self._part = _BASE  # where base runs go now
+        self._codec = COUNTED if roi else SEGMENTS
+        self.gain = 256  # bits really used per estimated one, 8 bit fraction
         self._work = None  # what is left to do of a strip
-        self._thumb = array("i", [0] * 12)
-        self._ends = array("I", [0] * 2)  # block behind the last one in the open slots of layers 0 and 1
-        self.slots = array("I", [0] * _LAYERS)  # made so far, per layer
-        self._q = quality
-        self._budget = 0
+        self.thumbnail = None
+        if thumbnail:
+            from rover.imaging.thumbnail import Thumbnail
+
+            self.thumbnail = Thumbnail(width, height, depth, self._picture, self._plane, slot, sink)
+        self.quality = quality
+        self._budget = None
+        self._least = _LEAST
         if budget:
-            self._budget = budget // slot
-            least = self._blocks // 320 + 2
-            if self._budget < least:
-                raise ValueError("budget of %d bytes; the thumbnail alone may need %d" % (budget, least * slot))
-            self._q = -1
-        self._shares = None
+            from rover.imaging.budget import Budget
+
+            self._budget = Budget(self, budget // slot, w.high >> 3, shares)
+            rate = 8 * budget // (wide * (w.high >> 3))  # bits per block
+            if rate > 90:
+                self._least = max(4, _LEAST * 90 // rate)
         self._estimated = -1
         self._run_first = self._run_pos = self._run_limit = 0
         self._take = array("i", [0] * 7)
@@ -147,41 +149,33 @@ class Encoder:
         """After the last row: everything out."""
         while self.step() or self.w.finish():
             pass
-        for layer in range(len(self._buf)):
-            self._end_run(layer)
-            self._close(layer)
+        if self.thumbnail:
+            self.thumbnail.finish()
+        for part in range(1, _PARTS):
+            self._end_run(part)
+            self._close(part)
+
+    def used(self):
+        """Slots that count against the budget, the open one included."""
+        n = self.slots[_BASE] + self.slots[_REGION] + (1 if self._pos[_BASE] else 0)
+        return n + self.thumbnail.slots if self.thumbnail else n
 
     # -- slots
 
-    def _open(self, layer, codec, first, plain=True):
-        b = self._buf[layer]
-        b[0] = self._key[0][0]
-        b[1] = layer << 5 | self._key[1] << 3 | codec
-        b[2] = first >> 8
-        b[3] = first & 255
-        self._mark[layer] = 0
-        self._pos[layer] = _HEAD if layer < 2 else _HEAD_REFINE
+    def _open(self, part, first):
+        layer = _BASE if part == _REGION else part
+        codec = self._codec if layer == _BASE else SEGMENTS
+        self._mark[part] = 0
+        self._pos[part] = begin(self._buf[part], self._picture, self._plane, layer, codec, first)
 
-    def _close(self, layer):
-        pos = self._pos[layer]
-        if not pos:
-            return
-        b = self._buf[layer]
-        self._pos[layer] = 0
-        for i in range(pos, self.slot):
-            b[i] = 0
-        head = _HEAD if layer < 2 else _HEAD_REFINE
-        if layer < 2:
-            b[4] = self.wide - 1
-            n = self._ends[layer] - (b[2] << 8 | b[3])
-            b[5] = (self.depth - 8) << 5 | n >> 8
-            b[6] = n & 255
-        b[head - 2] = b[head - 1] = 0
-        c = crc16(b)
-        b[head - 2] = c >> 8
-        b[head - 1] = c & 255
-        self.slots[layer] += 1
-        self.sink(layer, b)
+    def _close(self, part):
+        pos = self._pos[part]
+        if pos:
+            self._pos[part] = 0
+            b = self._buf[part]
+            seal(b, pos, self.wide, self.depth, self._ends[part])
+            self.slots[part] += 1
+            self.sink(part, b)
 
     # -- the coder's bits: base slot first, then the refinement of the plane at hand
 
@@ -192,16 +186,17 @@ class Encoder:
             left = self._run_limit - self._run_pos
             if left > 0:
                 k = min(left, n - i)
-                at = self._pos[1]
-                self._buf[1][at : at + k] = data[i : i + k]
-                self._pos[1] = at + k
+                part = self._part
+                at = self._pos[part]
+                self._buf[part][at : at + k] = data[i : i + k]
+                self._pos[part] = at + k
             else:
                 if not self.refine:
                     break
-                layer = 2
+                part = 2
                 if self.refine > 1 and self.coder.c[4] < 2:
-                    layer = 3
-                k = self._more(layer, data[i:n])
+                    part = 3
+                k = self._more(part, data[i:n])
             self._run_pos += k
             i += k
         c = self.coder.c
@@ -219,47 +214,45 @@ class Encoder:
                 return True
         return False
 
-    def _more(self, layer, data):
-        # bytes of a run's stream into a refinement layer; returns how many were taken
-        b = self._buf[layer]
-        pos = self._pos[layer]
-        if pos and (self._from[layer] != self._run_first or not self._mark[layer]):
+    def _more(self, part, data):
+        # bytes of a run's stream into a refinement slot; returns how many were taken
+        b = self._buf[part]
+        pos = self._pos[part]
+        if pos and (self._from[part] != self._run_first or not self._mark[part]):
             # another run's bytes end here
-            step = self._run_first - self._from[layer]
+            step = self._run_first - self._from[part]
+            self._end_run(part)
             if pos + 12 > self.slot or step > 255:
-                self._end_run(layer)
-                self._close(layer)
+                self._close(part)
                 pos = 0
             else:
-                self._end_run(layer)
                 b[pos] = step
                 pos += 1
-                self._pos[layer] = pos
+                self._pos[part] = pos
         if not pos:
-            self._open(layer, SEGMENTS, self._run_first)
-            pos = self._pos[layer]
-        if not self._mark[layer]:
-            self._mark[layer] = pos
-            self._from[layer] = self._run_first
+            self._open(part, self._run_first)
+            pos = self._pos[part]
+        if not self._mark[part]:
+            self._mark[part] = pos
+            self._from[part] = self._run_first
             b[pos + 1] = self._run_pos >> 8
             b[pos + 2] = self._run_pos & 255
             pos += 3
         k = min(len(data), self.slot - pos)
         b[pos : pos + k] = data[:k]
         pos += k
-        self._pos[layer] = pos
+        self._pos[part] = pos
         if pos == self.slot:
-            b[self._mark[layer]] = 0
-            self._mark[layer] = 0
-            self._close(layer)
+            b[self._mark[part]] = 0
+            self._mark[part] = 0
+            self._close(part)
         return k
 
-    def _end_run(self, layer):
-        m = self._mark[layer]
+    def _end_run(self, part):
+        m = self._mark[part]
         if m:
-            n = self._pos[layer] - m - (1 if layer == 1 else 3)
-            self._buf[layer][m] = n
-            self._mark[layer] = 0
+            self._buf[part][m] = self._pos[part] - m - (3 if 1 < part < _REGION else 1)
+            self._mark[part] = 0
 
     # -- one strip
 
@@ -267,55 +260,64 @@ class Encoder:
         wide = self.wide
         coder = self.coder
         first = strip * wide
-        if self._thumb_row:
-            self._thumbnail(strip, first)
+        if self.thumbnail:
+            dc = self.w.rows_of(strip, 0, coder._rows, 1)
+            self.thumbnail.row(self.w.arena, dc, strip)
         coder.convert(strip, self._depths)
         self._estimated = -1
         if self._budget:
-            self._steer(strip)
-        q = self._q
+            self._budget.steer(self, strip)
+        q = self.quality
         roi = self.roi
         inside = roi and roi[1] < 8 * strip + 8 and roi[1] + roi[3] > 8 * strip
         left = roi[0] >> 3 if inside else wide
-        right = (roi[0] + roi[2] + 7) >> 3 if inside else wide
-        for start, end, q in ((0, left, q), (left, right, max(0, q - self.roi_gain)), (right, wide, q)):
+        right = min(wide, (roi[0] + roi[2] + 7) >> 3) if inside else wide
+        for part, start, end in ((_BASE, 0, left), (_REGION, left, right), (_BASE, right, wide)):
             if start < end:
-                if q >> 4 != self._estimated:
-                    self._estimate(strip, q >> 4)
-                yield from self._runs(first, start, end, q)
+                self._part = part
+                n = max(0, q - self.roi_gain) if part == _REGION else q
+                if n >> 4 != self._estimated:
+                    self.estimate(strip, n >> 4)
+                yield from self._runs(first, start, end, n)
 
-    def _estimate(self, strip, plane):
+    def estimate(self, strip, plane):
+        """Fill `cost`: a word per block, bits at `plane` in its lower half, at the plane above in its upper one."""
         self._estimated = plane
         rows = self.coder._rows
         self.w.rows_of(strip, 0, rows, 1)
         rows[0] = self.wide
-        estimate(self.w.arena, rows, self._cost, plane)
+        estimate(self.w.arena, rows, self.cost, plane)
 
     def _runs(self, first, i, end, q):
         coder = self.coder
         put = coder.put
-        cost = self._cost
-        b = self._buf[1]
-        f = q & 15
+        part = self._part
+        b = self._buf[part]
         v = self._take
         while i < end:
-            pos = self._pos[1]
+            pos = self._pos[part]
+            if pos and first + i - self._from[part] > 255:
+                self._close(part)
+                pos = 0
             if not pos:
-                self._open(1, SEGMENTS, first + i)
-                pos = _HEAD
+                self._open(part, first + i)
+                pos = HEAD
             else:
-                b[pos] = first + i - self._from[1]
+                b[pos] = first + i - self._from[part]
+                pos += 1
+            counted = pos
+            if self._codec == COUNTED:
                 pos += 1
             room = (self.slot - pos - 1) * 8
             have = first + i - (b[2] << 8 | b[3])  # blocks in the slot already
             v[0] = i
             v[1] = min(coder.size, end - i)
-            v[2] = f
-            v[3] = self._gain
+            v[2] = q & 15
+            v[3] = self.gain
             v[4] = room
-            v[5] = max(0, _LEAST - have)  # the unix port zero-extends words
+            v[5] = max(0, self._least - have)  # the unix port zero-extends words
             v[6] = 10
-            n = take(cost, v)
+            n = take(self.cost, v)
             bits = v[6]
             full = bits >= room
             limit = room >> 3
@@ -326,9 +328,10 @@ class Encoder:
             coder.load(first + i, n, self._depths[i:])
             coder.restart()
             coder.c[16] = min(limit, 200)
-            self._mark[1] = pos
-            self._from[1] = first + i
-            self._pos[1] = pos + 1
+            b[counted] = n
+            self._mark[part] = pos
+            self._from[part] = first + i
+            self._pos[part] = pos + 1
             self._run_first = first + i
             self._run_pos = 0
             self._run_limit = limit
@@ -338,106 +341,15 @@ class Encoder:
             coder.encode()
             if self._stopped is not None and q:
                 # stopped above the asked plane: blocks cost more than estimated
-                self._gain = max(64, min(1024, self._gain + self._gain * max(-16, min(16, self._stopped - q)) // 128))
+                self.gain = max(64, min(1024, self.gain + self.gain * max(-16, min(16, self._stopped - q)) // 128))
             i += n
-            self._ends[1] = first + i
-            if self._pos[1] + _TAIL >= self.slot:
-                if self._pos[1] == self.slot:
+            self._ends[part] = first + i
+            if self._pos[part] + _TAIL >= self.slot:
+                if self._pos[part] == self.slot:
                     b[pos] = 0
-                    self._mark[1] = 0
-                self._end_run(1)
-                self._close(1)
+                    self._mark[part] = 0
+                self._end_run(part)
+                self._close(part)
             else:
-                self._end_run(1)
+                self._end_run(part)
             yield
-
-    # -- the bit budget
-
-    def _steer(self, strip):
-        # quality for this strip so that what is left of the budget lasts
-        rows = self.w.high >> 3
-        left = self._budget - self.slots[0] - self.slots[1] - (1 if self._pos[1] else 0)
-        todo = rows - strip
-        if self._thumb_row:
-            left -= (self.slots[0] * todo + strip) // (strip + 1) if strip else self._blocks // 420
-        left = max(1, left - 1) * (self.slot - _HEAD - 2) * 8
-        shares = self._shares
-        allowed = left // todo  # bits for this strip
-        if shares:
-            rest = 1
-            for i in range(strip, rows):
-                rest += shares[i]
-            allowed = int(left * (shares[strip] / rest)) + 1
-        # this strip at the allowed rate: at which quality? Bits grow geometrically from plane to plane
-        plane = max(0, min(11, self._q >> 4)) if self._q >= 0 else self.depth - 4
-        self._estimate(strip, plane)
-        c0 = total(self._cost, self.wide, 0) * self._gain >> 11
-        c1 = total(self._cost, self.wide, 16) * self._gain >> 11
-        want = 16 * plane + int(16 * log((c0 + 1) / allowed) / log(max(1.2, (c0 + 1) / (c1 + 1))))
-        want = max(0, min(176, want))
-        if self._q < 0:
-            self._q = want
-            if not shares:
-                # the first strip may be sky: half of what a rover's picture usually takes at this rate
-                rate = 100 * left // (self._blocks * 64)
-                usual = 16 * (self.depth - 8) + (40 if rate > 160 else 50 if rate > 75 else 60 if rate > 35 else 74)
-                self._q = (want + usual) >> 1
-        else:
-            step = want - self._q
-            # slowly, so that quality is even; near the end the budget rules
-            n = max(1, min(3 if shares else 4, todo // 3))
-            self._q += step // min(n, 2) if step >= 0 else -(-step // n)  # the budget is a limit
-        self._q = max(0, self._q)
-
-    def survey(self):
-        """Begin a survey: the next `height` rows are only looked at, so that the budget is spread by what the picture needs.
-
-        After the last of them call rewind() and push the rows again (the frame is still in the camera's FIFO)."""
-        self._shares = array("I", [0] * (self.w.high >> 3))
-        self.w.on_strip = self._look
-
-    def rewind(self):
-        """End of a survey."""
-        while self.w.finish():
-            pass
-        self.w.restart()
-        self.w.on_strip = self._begin
-
-    def _look(self, strip):
-        # every second strip; the other one is like it
-        if not strip & 1:
-            self.coder.convert(strip, self._depths)
-            self._estimate(strip, self.depth - 4)
-        self._shares[strip] = (total(self._cost, self.wide, 0) >> 3) + 1
-
-    # -- thumbnail
-
-    def _thumbnail(self, strip, first):
-        p = self._thumb
-        p[0] = self.w.rows_of(strip, 0, self.coder._rows, 1)
-        p[1] = wide = self.wide
-        p[2] = 0
-        p[9] = first
-        b = self._buf[0]
-        while True:
-            if not self._pos[0]:
-                self._open(0, THUMBNAIL, first + p[2])
-                for i in range(_HEAD, self.slot):
-                    b[i] = 0
-                b[9] = self.w.width >> 8
-                b[10] = self.w.width & 255
-                b[11] = self.height >> 8
-                b[12] = self.height & 255
-                b[13] = p[7] = self.depth - 6
-                p[3] = 14 * 8
-                p[4] = self.slot * 8
-                p[5] = 4
-                p[6] = 1
-                p[8] = first + p[2]
-            p[2] = code_row(self.w.arena, p, self._thumb_row, b)
-            self._ends[0] = first + p[2]
-            if p[2] == wide:
-                self._pos[0] = (p[3] + 7) >> 3
-                return
-            self._pos[0] = self.slot
-            self._close(0)

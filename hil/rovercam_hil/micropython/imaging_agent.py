@@ -1,25 +1,38 @@
 # Runs inside MicroPython (unix port): pictures in, slots or a CCSDS 122 stream out. Loaded by rovercam_hil.image_encoder.
 from rover.imaging.c122 import Stream
+from rover.imaging.look import Look, plane_for
 from rover.imaging.segments import Encoder
 
-files = [bytearray() for _ in range(4)]
+files = [bytearray() for _ in range(5)]
 
 
-def encode(raw, width, height, depth, arena, survey, repeat, options):
-    """Fills files[layer]; returns (blocks per run at most, arena used)."""
+def look(small, width, rows, height, rate, arena):
+    """Shares of the budget (rate: hundredths of a bit per pixel) from a small picture, 8 bits, that shows the same."""
+    e = Look(width, rows, height, bytearray(arena), plane_for(rate))
+    for y in range(rows):
+        e.row_buffer[:] = small[y * width : y * width + width]
+        e.push_row()
+    return e.finish()
+
+
+def encode(raw, width, height, depth, arena, shares, repeat, options):
+    """Fills files[part]; returns (blocks per run at most, arena used)."""
     for _ in range(repeat):
         for f in files:
             f[:] = b""
-        e = Encoder(width, height, depth, bytearray(arena), lambda layer, slot: files[layer].extend(slot), **options)
+        e = Encoder(
+            width,
+            height,
+            depth,
+            bytearray(arena),
+            lambda part, slot: files[part].extend(slot),
+            shares=shares,
+            **options,
+        )
         n = len(e.row_buffer)
-        for look in (1, 0) if survey else (0,):
-            if look:
-                e.survey()
-            for y in range(height):
-                e.row_buffer[:] = raw[y * n : y * n + n]
-                e.push_row()
-            if look:
-                e.rewind()
+        for y in range(height):
+            e.row_buffer[:] = raw[y * n : y * n + n]
+            e.push_row()
         e.finish()
     return e.coder.size, e.coder.end
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .bitplanes import TABLE, WEIGHTS, decode_segment
-from .slots import RAW, SEGMENTS, THUMBNAIL, Slot, parse, pieces, thumbnail_into, thumbnail_size
+from .slots import COUNTED, RAW, SEGMENTS, THUMBNAIL, Slot, parse, pieces, thumbnail_into, thumbnail_size
 from .values import unweighted
 from .wavelet import block_places, inverse
 
@@ -151,7 +151,9 @@ class Progressive:
             self._raw[s.first] = s.body[: s.count]
             self._raw_slot = s
             return True
-        if s.codec not in (SEGMENTS, THUMBNAIL) or (s.codec == THUMBNAIL) != (s.layer == 0):
+        if s.codec not in (SEGMENTS, THUMBNAIL, COUNTED) or (s.codec == THUMBNAIL) != (s.layer == 0):
+            return False
+        if s.codec == COUNTED and s.layer != 1:
             return False
         plane = self._planes.get(s.plane)
         if s.layer >= 2:

@@ -13,7 +13,7 @@ from ._jit import jit
 # from the dictionary
 HEAD = 9
 HEAD_REFINE = 6
-RAW, SEGMENTS, THUMBNAIL = 0, 1, 2
+RAW, SEGMENTS, THUMBNAIL, COUNTED = range(4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,22 +77,24 @@ def pieces(slot: Slot) -> list[Piece]:
     body = slot.body
     first = slot.first
     end = slot.first + slot.count
+    base = slot.layer == 1
+    counted = slot.codec == COUNTED
     at = 0
-    lead = 1 if slot.layer == 1 else 3
+    lead = (1 if base else 3) + counted
     while at + lead < len(body):
-        n = body[at] or len(body) - at - lead
-        position = 0 if slot.layer == 1 else body[at + 1] << 8 | body[at + 2]
+        n = body[at + counted] or len(body) - at - lead
+        position = 0 if base else body[at + 1] << 8 | body[at + 2]
         data = body[at + lead : at + lead + n]
+        own = body[at] if counted else 0
         at += lead + n
         step = body[at] if at < len(body) else 0
-        out.append(
-            Piece(first=first, count=(step or end - first) if slot.layer == 1 else 0, position=position, data=data)
-        )
+        count = (own if counted else step or end - first) if base else 0
+        out.append(Piece(first=first, count=count, position=position, data=data))
         if not step:
             break
         first += step
         at += 1
-    if slot.layer == 1:
+    if base:
         out = [p for p in out if 0 < p.count <= 255 and p.first + p.count <= end]
     return out
 
