@@ -9,7 +9,7 @@ A frame on the line is the marker (4 bytes) and `depth` interleaved codewords of
      3    255     1    2      259             11    255     8    0     2044
      4    255     1    4      259             12    255     8    1     2044
      5    255     1    8      259             13    255     8    2     2044
-     6    255     3    0      769             14    255     8    4     2044
+     6    255     5    0     1279             14    255     8    4     2044
      7    255     3    1      769             15    255     8    8     2044
 
 Any frame may be in any profile of the table. A sender that has little to say takes a shorter profile of the same t, so that a lone report
@@ -18,7 +18,7 @@ does not cost a long frame.
 
 COUNT = 16
 SYMBOLS = b"\xff\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
-DEPTH = b"\x01\x01\x01\x01\x01\x01\x03\x03\x03\x03\x03\x08\x08\x08\x08\x08"
+DEPTH = b"\x01\x01\x01\x01\x01\x01\x05\x03\x03\x03\x03\x08\x08\x08\x08\x08"
 T = b"\x10\x08\x00\x02\x04\x08\x00\x01\x02\x04\x08\x00\x01\x02\x04\x08"
 ROBUST = 0  # what the board falls back to
 SLOW = 1  # the same for lines below 2400 baud

@@ -11,6 +11,7 @@ No oscillation: a change has to promise MARGIN, lighter codes wait DWELL seconds
 from __future__ import annotations
 
 from collections import deque
+from itertools import takewhile
 from math import exp, sqrt
 
 from .events import Discarded, Event, FrameReceived, Slip
@@ -22,9 +23,13 @@ DWELL = 3.0  # seconds
 RETRY = 5.0  # seconds until a command that was not confirmed is given again
 MEMORY = 250_000  # bytes after which evidence weighs 1/e
 PROBE = 24_000  # bytes of evidence that are worth asking for on an idle line
+PATIENCE = 8.0  # seconds that a lighter code waits for this evidence
 BURST = 0.05  # seconds that a burst is taken to last: what it spoils beyond the frame it begins in
-_PRIOR = 0.1  # errors, in
+_PRIOR = 0.05  # errors, in
 _PRIOR_BYTES = 100.0  # bytes
+_PRIOR_BURSTS = 0.5  # bursts, in
+_PRIOR_BURST_BYTES = 100_000.0  # bytes
+_FIRST_BURST = 1.5  # in PROBE bytes: what a loss without a cause is held for
 _RECENT = 8  # frames in which a sudden change of the line is looked for
 _UNREPAIRED = {0: 1.0, 1: 0.08, 2: 0.02, 4: 0.01, 8: 0.01, 16: 0.01}  # share of frames with one slip that are lost
 _UNREPAIRED_TWO = {0: 1.0, 1: 1.0, 2: 0.3, 4: 0.1, 8: 0.05, 16: 0.05}  # and of those with two
@@ -76,6 +81,8 @@ class ProfilePolicy:
         self._asked: int | None = None
         self._asked_at = -1e9
         self._strange = 0
+        self._probe_since: float | None = None
+        self._held = 0  # wrong bytes of a frame that looks touched by a burst
         self._since = 0  # frames since the last change
         self._recent: deque[tuple[int, int | None]] = deque(
             maxlen=_RECENT
@@ -88,7 +95,7 @@ class ProfilePolicy:
             self._fade(profile.line_length)
             self._seen += profile.codeblock_length
             # What a realigned frame had to correct is the guess of the slip's place, not the line's wrong bytes.
-            corrected = 0 if event.slip else event.corrected
+            corrected = self._without_burst(profile, 0 if event.slip else event.corrected)
             self._errors += corrected
             self._since += 1
             if profile.t:
@@ -108,19 +115,42 @@ class ProfilePolicy:
             for _ in range(frames):
                 self._lost(current)
 
+    def _without_burst(self, profile: Profile, corrected: int) -> int:
+        """Wrong bytes to reckon with. One frame that had far more than those around it was touched by a burst; two of them are the line."""
+        size = profile.codeblock_length
+        expected = size * (self._errors + _PRIOR) / (self._seen + _PRIOR_BYTES)
+        if self._seen < PROBE / 16 or corrected <= expected + 4 * sqrt(expected) + 4:
+            self._held = 0
+            return corrected
+        if self._held:
+            corrected += self._held
+            self._held = 0
+            return corrected
+        self._held = corrected
+        self._bursts += profile.line_length / (profile.line_length + self._burst_bytes)
+        return 0
+
     def _lost(self, profile: Profile) -> None:
+        """A frame that could not be corrected: its causes share it, each by how likely it was to spoil the frame."""
         self._fade(profile.line_length)
         self._since += 1
         self._recent.append((profile.codeblock_length, None))
-        expected = tail(self._errors + _PRIOR, self._seen + _PRIOR_BYTES, profile.symbols, profile.t) * profile.depth
         losses = sum(corrected is None for _, corrected in self._recent)
-        if profile.t and expected < 0.01 and losses < 3:
-            # One burst spoils more than one frame when frames are short.
-            self._bursts += profile.line_length / (profile.line_length + self._burst_bytes)
-        else:
+        length = profile.line_length
+        wrong = 1.0 - self._passed_errors(profile)
+        slips = self._lost_to_slips(profile)
+        burst = (self._bursts + _FIRST_BURST) / (self._seen + PROBE) * (length + self._burst_bytes)
+        if self._lost_in_a_row() > 2 * self._burst_bytes + 2 * length:
+            wrong = max(wrong, burst)  # longer than a burst lasts: the line has become worse
+        total = wrong + slips + burst
+        self._errors += wrong / total * (profile.t + 1)
+        self._slips += slips / total
+        # One burst spoils more than one frame when frames are short.
+        self._bursts += burst / total * length / (length + self._burst_bytes)
+        if wrong > 0.5 * total:
             self._seen += profile.codeblock_length
-            self._errors += profile.t + 1
-        if 2 * losses >= _RECENT:
+        lost_bytes = sum(size for size, good in self._recent if good is None)
+        if 2 * losses >= _RECENT and lost_bytes > 2 * self._burst_bytes:
             # Hardly anything comes through any more: how bad it is cannot be seen from here, a few steps up the table show it.
             self._seen = float(sum(size for size, _ in self._recent))
             self._errors = 3.0 * losses * (profile.t + 1)
@@ -146,16 +176,27 @@ class ProfilePolicy:
 
     def goodput(self, profile: Profile) -> float:
         """Expected share of the raw line that files get."""
+        length = profile.line_length
+        passed = self._passed_errors(profile) * (1.0 - self._lost_to_slips(profile))
+        bursts = (self._bursts + _PRIOR_BURSTS) / (self._seen + _PRIOR_BURST_BYTES)
+        passed *= exp(-bursts * (length + self._burst_bytes))
+        return passed * max(0, length - OVERHEAD - 2 * profile.t * profile.depth) / length
+
+    def _passed_errors(self, profile: Profile) -> float:
+        """Probability that wrong bytes leave a frame correctable."""
         a, b = self._errors + _PRIOR, self._seen + _PRIOR_BYTES
         # t = 0: one long word, not a power of the depth, for the unknown rate is the same for all of it
         word, depth = (profile.symbols, profile.depth) if profile.t else (profile.codeblock_length, 1)
-        passed = (1.0 - tail(a, b, word, profile.t)) ** depth
-        length = profile.line_length
-        slips = self._slips / b * length
-        lost = slips * _UNREPAIRED[profile.t] + slips * slips / 2 * _UNREPAIRED_TWO[profile.t]
-        passed *= max(0.0, 1.0 - lost)
-        passed *= exp(-self._bursts / b * (length + self._burst_bytes))
-        return passed * max(0, length - OVERHEAD - 2 * profile.t * profile.depth) / length
+        return (1.0 - tail(a, b, word, profile.t)) ** depth
+
+    def _lost_to_slips(self, profile: Profile) -> float:
+        """Probability that lost or gained bytes spoil a frame beyond repair."""
+        slips = self._slips / (self._seen + _PRIOR_BYTES) * profile.line_length
+        return min(1.0, slips * _UNREPAIRED[profile.t] + slips * slips / 2 * _UNREPAIRED_TWO[profile.t])
+
+    def _lost_in_a_row(self) -> int:
+        """Bytes of the frames lost since the last good one."""
+        return sum(size for size, _ in takewhile(lambda frame: frame[1] is None, reversed(self._recent)))
 
     def best(self) -> Profile:
         return max(self.candidates, key=self.goodput)
@@ -180,10 +221,20 @@ class ProfilePolicy:
             return None
         gain = self.goodput(best) - self.goodput(current)
         lighter = best.t < current.t
+        if lighter and self._expects_probe(now):
+            return None
         if gain < MARGIN or (lighter and now - self._changed < DWELL) or (self._since < 2 and self._changed > -1e8):
             return None
         self._asked, self._asked_at = best.number, now
         return best.number
+
+    def _expects_probe(self, now: float) -> bool:
+        """Whether evidence that was worth asking for may still come: a guess made now would stand for DWELL seconds."""
+        if self.wants_probe() <= PROBE // 8:
+            return False
+        if self._probe_since is None:
+            self._probe_since = now
+        return now - self._probe_since < PATIENCE
 
     def confirmed(self, number: int, now: float) -> None:
         """The unit reported that it changed to ``number``."""

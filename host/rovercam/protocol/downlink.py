@@ -4,7 +4,7 @@ How a frame is found:
 1. Locked: the last frame ended here. The profile of that frame is tried at once, marker damaged or not (flywheel); runs of frames are checked together.
 2. Otherwise, or when that fails, every place that looks like a marker (at most ``tolerance`` of 32 bits wrong) is tried with every profile of the table.
    Such a guess needs evidence for its length: the next marker, or the end of what was received with packets that end there.
-3. A locked frame that fails, with the next marker a few bytes off, lost or gained bytes: the slip is repaired by guessing where (slip.py).
+3. A locked frame that fails, with the next marker a few bytes off from where a frame of its t would end, lost or gained bytes: the slip is repaired by guessing where (slip.py).
 
 Promises: received = framed + discarded + held, always; memory is bounded by the longest frame plus the piece fed.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -264,28 +265,33 @@ class Receiver:
         profile = self.profile
         assert profile is not None
         length = profile.line_length
-        if len(self._buffer) < length + 4:
-            return False
-        if _distance(self._buffer[length : length + 4]) <= self._tolerance:
+        if len(self._buffer) >= length + 4 and _distance(self._buffer[length : length + 4]) <= self._tolerance:
             self.counters.uncorrectable += 1
             self._drop(length, "uncorrectable", now, events)
             return True
-        low = bisect_left(self._markers, self._base + length - SLIP_REACH)
-        for place in self._markers[low:]:
-            shift = place - self._base - length
-            if shift > SLIP_REACH:
-                break
-            key = (place, (0, 0), "slip")
-            if key in self._tried or not profile.t:
-                continue
-            self._tried.add(key)
-            if self._repair(place, now, events):
+        if not profile.t:
+            return False
+        for shape in _family(profile):
+            if len(self._buffer) >= shape.line_length + 4 and self._slipped(shape, now, events):
                 return True
         return False
 
-    def _repair(self, place: int, now: float, events: list[Event]) -> bool:
-        profile = self.profile
-        assert profile is not None
+    def _slipped(self, profile: Profile, now: float, events: list[Event]) -> bool:
+        """Whether the head is a frame of this profile with a few bytes too many or too few, and could be repaired."""
+        due = self._base + profile.line_length
+        low = bisect_left(self._markers, due - SLIP_REACH)
+        for place in self._markers[low:]:
+            if place > due + SLIP_REACH:
+                break
+            key = (place, (profile.symbols, profile.depth), "slip")
+            if key in self._tried:
+                continue
+            self._tried.add(key)
+            if self._repair(place, profile, now, events):
+                return True
+        return False
+
+    def _repair(self, place: int, profile: Profile, now: float, events: list[Event]) -> bool:
         size = place - self._base
         got = slip.repair(np.frombuffer(self._buffer, np.uint8, size), profile, PN)
         if got is None:
@@ -308,7 +314,8 @@ class Receiver:
         reason = "noise"
         if self._locked:
             assert self.profile is not None
-            shift = size - self.profile.line_length
+            shifts = [size - shape.line_length for shape in _family(self.profile)]
+            shift = min(shifts, key=abs)
             if shift and abs(shift) <= SLIP_REACH:
                 reason = "slip"
                 self.counters.slips_lost += 1
@@ -378,6 +385,12 @@ class Receiver:
         for packet in packets:
             apid = (packet[0] & 7) << 8 | packet[1]
             events.append(PacketReceived(scid=header.scid, vcid=header.vcid, apid=apid, packet=packet, now=now))
+
+
+@cache
+def _family(profile: Profile) -> tuple[Profile, ...]:
+    """The shapes a sender in this profile uses: its own first, then the others of the same t (shortened frames)."""
+    return (profile, *(p for p in TABLE if p.t == profile.t and p is not profile))
 
 
 def _distance(marker: bytes) -> int:

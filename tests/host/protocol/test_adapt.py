@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from rovercam.protocol.adapt import MARGIN, ProfilePolicy, allowed, longest_line, robust, tail
+from rovercam.protocol.adapt import BURST, MARGIN, PATIENCE, ProfilePolicy, allowed, longest_line, robust, tail
 from rovercam.protocol.events import Discarded, FrameReceived, Slip
 from rovercam.protocol.profiles import TABLE
 
@@ -91,6 +91,31 @@ def test_bursts_do_not_call_for_codes_that_cannot_help():
     assert len(channel.changes) < 15
 
 
+@pytest.mark.parametrize("first", range(0, 259, 40))
+def test_one_burst_on_an_idle_line_is_no_bad_line(first):
+    """A burst spoils short frames in a row and touches two at its edges: that is one burst, and not a line that has become worse."""
+    policy = ProfilePolicy(115200)
+    channel = Channel(policy)
+    policy.decide(0.0)
+    left = int(BURST * 11520) - first
+    for i in range(100):
+        wrong = 0
+        if i >= 20 and left > 0:
+            wrong = first if i == 20 else min(255, left)
+            left -= wrong if i > 20 else 0
+        if wrong > 16:
+            policy.observe(Discarded(count=259, reason="uncorrectable", now=i / 40))
+        else:
+            policy.observe(
+                FrameReceived(
+                    scid=257, vcid=7, frame=b"", mc_count=i, vc_count=0, ocf=None, profile=0, corrected=wrong,
+                    marker_errors=0, lost=0, slip=0, now=i / 40,
+                )
+            )  # fmt: skip
+    assert TABLE[policy.best().number].t == 0
+    assert channel.changes == []
+
+
 def test_slips_call_for_a_code():
     channel = Channel(ProfilePolicy(115200), slips=1e-4)
     channel.run(60)
@@ -131,11 +156,12 @@ def test_learns_that_the_unit_fell_back():
 
 def test_asks_again_when_not_confirmed():
     policy = ProfilePolicy(115200)
-    first = policy.decide(0.0)
+    assert policy.decide(0.0) is None  # evidence is worth waiting for, but not for ever
+    first = policy.decide(PATIENCE)
     assert first is not None
-    assert policy.decide(1.0) is None
-    assert policy.decide(6.0) == first
-    policy.confirmed(first, 6.5)
+    assert policy.decide(PATIENCE + 1.0) is None
+    assert policy.decide(PATIENCE + 6.0) == first
+    policy.confirmed(first, PATIENCE + 6.5)
     assert policy.current == first
     assert MARGIN > 0
 
