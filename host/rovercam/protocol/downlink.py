@@ -4,7 +4,8 @@ How a frame is found:
 1. Locked: the last frame ended here. The profile of that frame is tried at once, marker damaged or not (flywheel); runs of frames are checked together.
 2. Otherwise, or when that fails, every place that looks like a marker (at most ``tolerance`` of 32 bits wrong) is tried with every profile of the table.
    Such a guess needs evidence for its length: the next marker, or the end of what was received with packets that end there.
-3. A locked frame that fails, with the next marker a few bytes off from where a frame of its t would end, lost or gained bytes: the slip is repaired by guessing where (slip.py).
+3. A locked frame that fails, with the next marker a few bytes off from where a frame of its t would end, lost or gained bytes: the slip is
+   repaired by guessing where (slip.py).
 
 Promises: received = framed + discarded + held, always; memory is bounded by the longest frame plus the piece fed.
 """
@@ -271,10 +272,8 @@ class Receiver:
             return True
         if not profile.t:
             return False
-        for shape in _family(profile):
-            if len(self._buffer) >= shape.line_length + 4 and self._slipped(shape, now, events):
-                return True
-        return False
+        shapes = (s for s in _family(profile) if len(self._buffer) >= s.line_length + 4)
+        return any(self._slipped(shape, now, events) for shape in shapes)
 
     def _slipped(self, profile: Profile, now: float, events: list[Event]) -> bool:
         """Whether the head is a frame of this profile with a few bytes too many or too few, and could be repaired."""
