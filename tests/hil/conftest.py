@@ -26,8 +26,8 @@ def micropython_image():
 def firmware_package():
     """The firmware's drivers under /a, nothing that starts by itself: the board stays at its prompt."""
     folder = places.firmware_dir()
-    paths = [p for part in ("camera", "sensors") for p in sorted((folder / "rover" / part).glob("*.py"))]
-    paths += [folder / "rover" / "__init__.py", folder / "rover" / "servo.py"]
+    paths = [p for part in ("camera", "sensors", "vehicle") for p in sorted((folder / "rover" / part).glob("*.py"))]
+    paths += [folder / "rover" / name for name in ("__init__.py", "servo.py", "board/__init__.py", "board/wheels.py")]
     names = [p.relative_to(folder).as_posix() for p in paths]
     return {f"/a/{n[:-3]}.mpy": filesystem.compile_mpy(p, n) for p, n in zip(paths, names, strict=True)}
 

@@ -1,12 +1,13 @@
-"""Servos, motors and encoders: our drivers in MicroPython against models that watch the pins."""
+"""Servos, wheels and encoders: our drivers in MicroPython against models that watch the pins."""
 
 import pytest
-from rovercam_hil.devices.servo import Encoder, Motor, Release, Servo
+from rovercam_hil.devices.servo import Release, Servo
+from rovercam_hil.devices.vehicle import Chassis, FlatRover
 
 SETUP = """
 import sys; sys.path.insert(0, '/a')
 from machine import PWM, Pin
-from rover.servo import Servo, Motor, Encoder
+from rover.servo import Servo
 """
 
 
@@ -40,22 +41,22 @@ def test_release_fires_beyond_its_threshold_only(make_board, firmware_package):
     assert release.released
 
 
-def test_wheel_motor_and_encoder_close_the_loop(make_board, firmware_package):
-    motor = Motor(6, 2, full_speed=2.0)
-    encoder = Encoder(26, motor, edges=40)
-    board = make_board(firmware_package, devices=[motor, encoder])
-    board.exec(SETUP + "m = Motor(PWM(Pin(6)), Pin(2, Pin.OUT))\ne = Encoder(Pin(26, Pin.IN), m)\nm.drive(500)")
-    board.run(1.0)
-    assert motor.speed == pytest.approx(1.0, rel=0.01)
-    count = int(board.exec("print(e.count)"))
-    assert count == pytest.approx(encoder.count, abs=1)
-    assert count == pytest.approx(40, abs=4)
-    board.exec("m.drive(-1000)")
-    board.run(1.0)
-    assert motor.speed == pytest.approx(-2.0, rel=0.01)
-    assert int(board.exec("print(e.count)")) == pytest.approx(40 - 80, abs=8)
-    motor.inject("stalled")
-    board.run(0.1)
-    before = encoder.count
+def test_sides_drive_and_encoders_count(make_board, firmware_package):
+    chassis = Chassis(body=FlatRover(top_speed=0.5, edges=200))
+    board = make_board(firmware_package, devices=[chassis])
+    board.exec(SETUP + "from rover.board.wheels import make\nw = make({})\nw.drive(500, -1000)")
+    board.run(2.0)
+    assert chassis.motors[0].speed == pytest.approx(0.5, rel=0.01)
+    assert chassis.motors[5].speed == -1.0
+    for _ in range(2):
+        counts = board.exec("print(w.left.encoder.count, w.right.encoder.count)").split()
+        assert [abs(int(c)) for c in counts] == pytest.approx(chassis.edges, abs=2)
+        assert int(counts[0]) > 50
+        assert int(counts[1]) < -100
+        board.exec("w.drive(0, 0)")
+        board.run(3.0)
+    before = list(chassis.edges)
     board.run(0.5)
-    assert encoder.count == before
+    assert chassis.edges == before
+    board.exec("w.drive(0, 0); w.release(); w = make({'motor_left_front': 28})")
+    assert all(m.speed == 0 for m in chassis.motors)

@@ -26,6 +26,7 @@ _EARLY_MM = const(5)  # what the wheels run out at slow speed
 _EARLY_TURN = 0.004
 _HOLD = const(4000)  # 1/1000 of full per radian off the heading
 _STRUCTURE = const(4)  # housekeeping report sent while driving
+_TURNING_MS = const(500)  # both encoders have counted within this time
 _FIRST_FAILURE = const(29)  # failure codes follow the reasons: 30 = reason 1
 
 
@@ -71,7 +72,7 @@ class Move:
         self._bias = 0.0
         self._up = None  # acceleration, smoothed: it shakes while driving
         self._moved = [0, 0]  # per side: when its encoder last counted
-        self._counts = [0, 0]
+        self._edges = [0, 0]
 
     def stop(self, reason):
         self._reason = reason
@@ -148,11 +149,13 @@ class Move:
             self._reason = d.DRIVE_STOP_ATTITUDE
         counts = (self._wheels.left.encoder.count, self._wheels.right.encoder.count)
         for side in range(2):
-            if counts[side] != self._counts[side]:
-                self._counts[side] = counts[side]
+            if counts[side] != self._edges[side]:
+                self._edges[side] = counts[side]
                 self._moved[side] = now
         if self.way.update(counts[0], counts[1], turned, angle):
-            if self.way.slip > self._app.pool.get(d.P_SLIP_LIMIT) and not self._reason:
+            # a wheel that stands looks like slip at first: that is for the stall limit to say
+            turning = time.ticks_diff(now, min(self._moved)) < _TURNING_MS
+            if self.way.slip > self._app.pool.get(d.P_SLIP_LIMIT) and turning and not self._reason:
                 self._reason = d.DRIVE_STOP_SLIP
         return now
 

@@ -7,7 +7,7 @@ The encoders sit on the middle wheels and have one line each: the direction is w
 
 from micropython import const
 
-_FREQUENCY = const(1000)  # hertz, of the motors' PWM
+_FREQUENCY = const(400)  # hertz, of the motors' PWM
 _FULL = const(1000)
 
 

@@ -34,7 +34,7 @@ SELECTABLE = {
 SERVOS = ("pan", "tilt", "release", "steering")
 """On PWM at 50 Hz."""
 MOTORS = tuple(f"motor_{side}_{place}" for side in ("left", "right") for place in ("front", "middle", "rear"))
-"""On PWM at 1 kHz."""
+"""On PWM at 400 Hz."""
 TO = {
     "line_tx": ("line adapter RX", "3.3 V level; the radio or USB adapter"),
     "line_rx": ("line adapter TX", "3.3 V level"),
