@@ -1,10 +1,11 @@
-"""Peers of the link bench, through pseudo-terminals and the same seeded line, in real time.
+"""Peers of the link bench, through pseudo-terminals and the same seeded lines, in real time; several at once.
 
 The clock runs from the sender's first byte to the moment the receiver's file is whole; F when it is not within 90 s.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pty
 import random
@@ -12,11 +13,14 @@ import select
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import tty
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rovercam_hil.bench.link import LIMIT, Column
@@ -26,19 +30,22 @@ SIZE = 65536
 _AHEAD = 0.02  # seconds of the line that may wait in the emulator: a UART's FIFO, not an endless queue
 
 
+Commands = tuple[Sequence[str], Sequence[str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """commands(folder, sending tty, receiving tty) -> (sender's words, receiver's words); they talk on stdin and stdout."""
+    """commands(folder, sending tty, receiving tty, delay) -> (sender's words, receiver's words); they talk on stdin and stdout."""
 
     name: str
-    commands: Callable[[Path, str, str], tuple[Sequence[str], Sequence[str]]]
+    commands: Callable[[Path, str, str, float], Commands]
 
 
-def _zmodem(folder: Path, _down: str, _up: str) -> tuple[Sequence[str], Sequence[str]]:
+def _zmodem(folder: Path, _down: str, _up: str, _delay: float) -> Commands:
     return ("sz", "-b", "-q", str(folder / "out" / "file.bin")), ("rz", "-b", "-q", "-y")
 
 
-def _kermit(folder: Path, down: str, up: str) -> tuple[Sequence[str], Sequence[str]]:
+def _kermit(folder: Path, down: str, up: str, _delay: float) -> Commands:
     common = (
         "set carrier-watch off, set flow none, set window 31, set receive packet-length 1000, set file type binary, "
     )
@@ -48,11 +55,21 @@ def _kermit(folder: Path, down: str, up: str) -> tuple[Sequence[str], Sequence[s
     return ("kermit", "-Y", "-C", send), ("kermit", "-Y", "-C", receive)
 
 
-PEERS = {"sz": Peer("zmodem (lrzsz)", _zmodem), "kermit": Peer("C-Kermit", _kermit)}
+def _cfdp(segment: int, folder: Path, _down: str, _up: str, delay: float) -> Commands:
+    program = (sys.executable, "-m", "rovercam_hil.bench.peer_cfdp")
+    size, timer = str(segment), str(1.0 + 2 * delay)
+    return (*program, "send", str(folder / "out" / "file.bin"), size, timer), (*program, "receive", size, timer)
 
 
 def installed() -> list[Peer]:
-    return [peer for program, peer in PEERS.items() if shutil.which(program)]
+    """lrzsz and C-Kermit where their programs are, cfdp-py where it can be imported."""
+    found = [Peer(name, how) for program, name, how in _PROGRAMS if shutil.which(program)]
+    if importlib.util.find_spec("cfdppy"):
+        found += [Peer(f"cfdp-py, {size} B", partial(_cfdp, size)) for size in (256, 1024)]
+    return found
+
+
+_PROGRAMS = (("sz", "zmodem (lrzsz)", _zmodem), ("kermit", "C-Kermit, window 31", _kermit))
 
 
 def run(peer: Peer, column: Column, seed: int, baud: int, limit: float = LIMIT) -> float | None:
@@ -69,7 +86,7 @@ def run(peer: Peer, column: Column, seed: int, baud: int, limit: float = LIMIT) 
         receiver, receiver_tty = pty.openpty()
         for fd in (sender_tty, receiver_tty):
             tty.setraw(fd)
-        words = peer.commands(folder, os.ttyname(sender_tty), os.ttyname(receiver_tty))
+        words = peer.commands(folder, os.ttyname(sender_tty), os.ttyname(receiver_tty), line.spec.down.delay)
         null = subprocess.DEVNULL
         processes = [
             subprocess.Popen(words[1], stdin=receiver_tty, stdout=receiver_tty, stderr=null, cwd=folder / "in"),
@@ -118,8 +135,25 @@ def _pump(line: Link, sender: int, receiver: int, target: Path, content: bytes, 
             return now - first
 
 
-def row(peer: Peer, column: Column, seeds: int, baud: int) -> float | None:
-    """Median over the seeds; None when half or more were not delivered."""
-    found = sorted(run(peer, column, seed, baud) or -1.0 for seed in range(1, seeds + 1))
-    value = statistics.median(found)
-    return None if value < 0 else value
+def rows(
+    columns: Sequence[Column], seeds: int | None, baud: int, at_once: int = 4
+) -> dict[str, dict[str, float | None]]:
+    """Peer -> column -> median over the seeds, None when half or more were not delivered. at_once: runs side by side; they mostly wait for the line."""
+    peers = installed()
+    with ThreadPoolExecutor(at_once) as pool:
+        runs = {
+            (peer.name, column.name, seed): pool.submit(run, peer, column, seed, baud)
+            for column in columns
+            for peer in peers
+            for seed in range(1, column.runs(seeds, 1) + 1)
+        }
+        found = {key: future.result() for key, future in runs.items()}
+    table: dict[str, dict[str, float | None]] = {}
+    for peer in peers:
+        row = table[peer.name] = {}
+        for column in columns:
+            value = statistics.median(
+                found[peer.name, column.name, k] or -1.0 for k in range(1, column.runs(seeds, 1) + 1)
+            )
+            row[column.name] = None if value < 0 else value
+    return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,11 +38,17 @@ def _write(path: Path | None, value: Any) -> None:
 
 def link(
     columns: Annotated[str, typer.Option(help="Comma-separated; default: all.")] = "",
-    seeds: Annotated[int, typer.Option(min=1, help="Runs per column, seeds 1 … N; the table has medians.")] = 1,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Runs per column, seeds 1 … N; the table has medians. Default 3, burst 10."),
+    ] = None,
     baud: Annotated[int, typer.Option(help="Rate of the line.")] = 115200,
     peers: Annotated[
-        bool, typer.Option("--peers", help="Also lrzsz and C-Kermit where installed, in real time.")
+        bool, typer.Option("--peers", help="Also lrzsz, C-Kermit and cfdp-py where installed, in real time.")
     ] = False,
+    peer_seeds: Annotated[
+        int | None, typer.Option(min=1, help="Runs of each peer per column. Default 1, burst 10.")
+    ] = None,
     json: JsonFile = None,
     plot: Annotated[Path | None, typer.Option(help="Write an SVG here.")] = None,
     image: Image = None,
@@ -60,7 +67,7 @@ def link(
     results = []
     try:
         for name in names:
-            for seed in range(1, seeds + 1):
+            for seed in range(1, bench.COLUMNS[name].runs(seeds, 3) + 1):
                 found = bench.run(bench.COLUMNS[name], seed=seed, baud=baud, image=str(image) if image else None)
                 results.append(found)
                 typer.echo(
@@ -71,12 +78,11 @@ def link(
     except BoardError as error:
         typer.echo(f"rovercam: {error}", err=True)
         raise typer.Exit(1) from None
-    others: dict[str, report.Row] = {}
+    others: Mapping[str, report.Row] = {}
     if peers:
         from rovercam_hil.bench import link_peers
 
-        for peer in link_peers.installed():
-            others[peer.name] = {n: link_peers.row(peer, bench.COLUMNS[n], seeds, baud) for n in names}
+        others = link_peers.rows([bench.COLUMNS[n] for n in names], peer_seeds, baud)
     rows = report.rows(results, others)
     print_table(f"64 KiB at {baud} baud, percent of the raw line", ("line", *rows), report.table(rows))
     command = shlex.join(["rovercam", *sys.argv[1:]])
