@@ -16,20 +16,27 @@ _crc_table = bytearray(512)
 _pn = bytearray(255)
 
 
-def _prepare():
-    for i in range(256):
+@micropython.viper
+def _prepare(table: ptr16, pn: ptr8):
+    # viper: as bytecode it would take 80 ms of every start
+    i = 0
+    while i < 256:
         crc = i << 8
-        for _ in range(8):
+        bit = 0
+        while bit < 8:
             crc = (crc << 1) ^ 0x1021 if crc & 0x8000 else crc << 1
-        _crc_table[2 * i] = crc & 0xFF
-        _crc_table[2 * i + 1] = crc >> 8 & 0xFF
+            bit += 1
+        table[i] = crc & 0xFFFF
+        i += 1
     state = 0xFF  # h(x) = x^8 + x^7 + x^5 + x^3 + 1, all ones (131.0-B 10.4); 255 bits, so 255 bytes until it repeats
-    for i in range(255 * 8):
-        _pn[i >> 3] = (_pn[i >> 3] << 1 | state >> 7) & 0xFF
+    i = 0
+    while i < 255 * 8:
+        pn[i >> 3] = (int(pn[i >> 3]) << 1 | state >> 7) & 0xFF
         state = (state << 1 | ((state >> 7 ^ state >> 4 ^ state >> 2 ^ state) & 1)) & 0xFF
+        i += 1
 
 
-_prepare()
+_prepare(_crc_table, _pn)
 
 
 @micropython.viper
