@@ -13,6 +13,7 @@ from rover import dictionary as d
 
 _FULL_MS = const(1000)  # faster reports (diagnostics) get the sensors only, not the heap and the counters
 _NIGHT_MS = const(60000)  # period of reports in sleep mode
+_TOGETHER_MS = const(2000)  # asleep, reports due so soon go out with the first: one sampling for all
 
 
 class Events:
@@ -81,7 +82,7 @@ class Housekeeping:
                     continue
                 period = max(s[0], _NIGHT_MS) if sleeping else s[0]
                 left = time.ticks_diff(s[1], now)
-                if left <= 0:
+                if left <= (_TOGETHER_MS if sleeping else 0):
                     full = s[0] >= _FULL_MS
                     if not sampled or (full and not sampled_full):
                         app.sampler.sample(full)
@@ -89,6 +90,8 @@ class Housekeeping:
                         sampled_full = full
                     self.report(number)
                     s[1] = time.ticks_add(s[1], period)
+                    if sleeping:
+                        s[1] = time.ticks_add(now, period)
                     if time.ticks_diff(s[1], now) <= 0:  # fell behind (flash, long activity): no burst afterwards
                         s[1] = time.ticks_add(now, period)
                     left = time.ticks_diff(s[1], now)

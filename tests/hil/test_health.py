@@ -82,7 +82,7 @@ def test_dormancy_sleeps_at_night_and_wakes_above_both_limits(flight):
     board.run(0)
     reports = flight.reports
     flight.run(300)
-    assert 5 * 3 - 3 <= flight.reports - reports <= 6 * 3
+    assert 5 * 3 - 3 <= flight.reports - reports <= 7 * 3  # a round may have been under way
     assert flight.command("capture").reason == "wrong_mode"  # commanding works all night
     rig.weather.temperature = -10.0
     seen = len(flight.events)
