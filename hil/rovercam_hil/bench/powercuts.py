@@ -1,20 +1,28 @@
 """Power cuts at every flash write: one run is recorded, then the unit must come up from every prefix of its writes.
 
-The run: pictures taken, a parameter set, a schedule entry made, a product protected and one deleted, an update installed. A cut point is
+The run: pictures taken, a parameter set, a schedule entry made, a product protected and one deleted, an update installed; with
+``trial`` also the restart into the new firmware, its trial and its confirmation, so that the slot switches are in it. A cut point is
 (k, torn): the first k operations done, and operation k not begun or torn in the middle. Two checks:
 
 ``check``  the file system image is mounted on the host (littlefs) and judged by rules written here, independent of the firmware: it mounts,
            the chosen slot holds a whole firmware, tables have a whole copy with the old or the new contents, every catalogue entry has all
-           its layers with the right bytes, and what the ground was told is done is there. About 40 ms.
-``boot``   the emulated Pico boots from it, reports in, and answers. About 5 s.
+           its layers with the right bytes, and what the ground was told is done is there. About 60 ms.
+``boot``   the emulated Pico boots from it and reports in without a bad event; its own count of products is the host's; what it has made of the
+           file system by then passes ``check`` again. About 2 s. With ``answer`` it is also commanded: about 7 s.
+
+    python -m rovercam_hil.bench.powercuts [--checks N] [--boots N] [--whole] [--firmware DIR]      all cut points, the trial's too
 """
 
 from __future__ import annotations
 
+import argparse
 import random
+import shutil
 import struct
+import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +34,7 @@ from rovercam.protocol import pus
 from rovercam_hil.bench.flight import Flight
 from rovercam_hil.boards import bundle, filesystem
 from rovercam_hil.boards import flash as nor
+from rovercam_hil.boards.base import BoardTimeout
 from rovercam_hil.boards.pico import EmulatedPico
 from rovercam_hil.boards.unit import Unit, make_unit, unit_key
 from rovercam_hil.devices.rig import standard_rig
@@ -57,14 +66,23 @@ class Result:
     faults: list[str] = field(default_factory=list)
 
 
-def record(folder: Path, *, image: Path | str | None = None, seed: int = 1, whole_update: bool = False) -> Recording:
-    """The run. ``whole_update``: every file of the firmware is in the bundle, else only what changed: one."""
+def record(
+    folder: Path,
+    *,
+    image: Path | str | None = None,
+    seed: int = 1,
+    whole_update: bool = False,
+    trial: bool = False,
+    firmware: Path | None = None,
+) -> Recording:
+    """The run. ``whole_update``: every file of the firmware is in the bundle, else only what changed: one.
+    ``firmware``: its folder, default the one of this rovercam."""
     key = unit_key(seed, 1)
-    files = bundle.firmware()
+    files = bundle.firmware(firmware)
     new = dict(files)
     new["rover/services/test.mpy"] = filesystem.compile_mpy(_new_test(folder), "test")
     update = bundle.build(new, key, running=None if whole_update else files)
-    unit = make_unit(seed=seed, image=image, flash_log=True, extra={"/u": update})
+    unit = make_unit(seed=seed, image=image, flash_log=True, extra={"/u": update}, firmware=firmware)
     start = unit.board.flash_bytes()
     acknowledged: dict[str, int] = {}
     contents: dict[str, set[bytes]] = {}
@@ -91,6 +109,11 @@ def record(folder: Path, *, image: Path | str | None = None, seed: int = 1, whol
         do("schedule", "insert_schedule", seconds=SCHEDULED, packet=packet)
         do("deleted 2", "delete_product", product=2)
         do("update", "install_update", path="/u")
+        if trial:
+            seen = len(flight.events)
+            flight.command("restart")
+            flight.event("update_confirmed", 150, since=seen)
+            acknowledged["confirmed"] = len(log)
         unit.board.run(0.2)
         operations = list(log)
     return Recording(start, operations, acknowledged, contents, new, seed)
@@ -148,12 +171,16 @@ def check(recording: Recording, k: int, flash: bytes) -> list[str]:
 def _slots(recording: Recording, files: dict[str, bytes], told: set[str]) -> list[str]:
     faults = []
     text = files.get("/slot", b"a").decode() or "a"
-    if len(text) not in (1, 3) or not set(text[:2]) <= set("ab"):
-        faults.append(f"/slot holds {text!r}")
-    if "update" in told and text != "ab0":
-        faults.append(f"update acknowledged, /slot holds {text!r}")
+    # a! is what a cut in the trial leads to: the old firmware again, and the ground is told
+    allowed: tuple[str, ...] = ("a", "ab0", "ab1", "a!", "b")
+    if "confirmed" in told:
+        allowed = ("b",)
+    elif "update" in told and "confirmed" not in recording.acknowledged:
+        allowed = ("ab0", "ab1")
+    if text not in allowed:
+        faults.append(f"/slot holds {text!r}, expected one of {', '.join(allowed)}")
     original = filesystem.read_all(recording.start)
-    for slot in text[:2]:
+    for slot in text[:2].rstrip("!"):
         wanted = {f"/b/{n}": data for n, data in recording.firmware.items()} if slot == "b" else original
         for path, data in wanted.items():
             if (
@@ -208,55 +235,90 @@ def _products(recording: Recording, files: dict[str, bytes], told: set[str]) -> 
     return faults
 
 
-def boot(recording: Recording, flash: bytes, folder: Path) -> list[str]:
-    """Boot the emulated Pico from ``flash``, see it report, command it, and compare what it says with the rules."""
+def boot(recording: Recording, k: int, flash: bytes, folder: Path, *, answer: bool = False) -> list[str]:
+    """Boot the emulated Pico from ``flash``; faults of what it reports and of what it leaves."""
     rig = standard_rig(None, seed=recording.seed)
     board = EmulatedPico(flash=flash, devices=rig.devices, seed=recording.seed, name="unit 1")
-    unit = Unit(number=1, key=unit_key(recording.seed, 1), board=board, rig=rig)
-    folder.mkdir(parents=True, exist_ok=True)
+    flight = Flight(folder, unit=Unit(number=1, key=unit_key(recording.seed, 1), board=board, rig=rig))
     try:
-        with Flight(folder, unit=unit) as flight:
-            faults = [] if flight.command("list_products").state == "done" else ["does not answer"]
-            bad = [e.name for e in flight.events if e.name in ("task_failed", "exception_stored", "update_rejected")]
-            return faults + bad
-    except Exception as error:
+        board.power_on()
+        flight.until(lambda: "health" in flight.telemetry, 20.0, "the first report")
+        bad = ["task_failed", "exception_stored"]
+        if (
+            filesystem.read_all(flash).get("/slot", b"a") != b"ab1"
+        ):  # the power went in a trial: that is told as it should
+            bad.append("update_rejected")
+        faults = [e.name for e in flight.events if e.name in bad]
+        if "started" not in [e.name for e in flight.events]:
+            faults.append("does not say that it has started")
+        files = filesystem.read_all(board.flash_bytes())
+        entries = sum(1 for path in files if path.startswith("/p/") and path.endswith(".m"))
+        stored = flight.telemetry["health"]["products_stored"]
+        if stored != entries:
+            faults.append(f"reports {stored} products, has {entries}")
+        faults += [f"after the start: {fault}" for fault in check(recording, k, board.flash_bytes())]
+        if answer and flight.command("list_products").state != "done":
+            faults.append("does not answer")
+        return faults
+    except BoardTimeout as error:
         return [f"does not come up: {error}"]
+    finally:
+        flight.close()
 
 
-def campaign(recording: Recording, folder: Path, *, checks: int | None = None, boots: int = 20) -> Result:
-    """``checks`` cut points by ``check`` (None: all), ``boots`` of them booted."""
+def campaign(
+    recording: Recording,
+    folder: Path,
+    *,
+    checks: int | None = None,
+    boots: int = 20,
+    say: Callable[[str], None] = lambda _: None,
+) -> Result:
+    """``checks`` cut points by ``check`` (None: all), ``boots`` of them booted, every tenth of these commanded too."""
     started = time.perf_counter()
     result = Result()
     wanted = points(recording, checks)
-    every = max(1, len(wanted) // boots) if boots else len(wanted) + 1
+    booted = set(random.Random(recording.seed).sample(range(len(wanted)), min(boots, len(wanted))))
     for index, (k, torn, flash) in enumerate(images(recording, wanted)):
         where = f"operation {k}{' torn' if torn else ''}"
-        result.faults += [f"{where}: {fault}" for fault in check(recording, k, flash)]
+        found = [f"{where}: {fault}" for fault in check(recording, k, flash)]
         result.checked += 1
-        if index % every == every // 2 and result.booted < boots:
-            result.faults += [f"{where}, booted: {f}" for f in boot(recording, flash, folder / f"boot{index}")]
+        if index in booted:
+            into = folder / "boot"
+            shutil.rmtree(into, ignore_errors=True)
+            into.mkdir(parents=True)
+            faults = boot(recording, k, flash, into, answer=result.booted % 10 == 0)
+            found += [f"{where}, booted: {f}" for f in faults]
             result.booted += 1
+        for fault in found:
+            say(fault)
+        result.faults += found
+        if result.checked % 100 == 0:
+            say(f"{result.checked} of {len(wanted)} checked, {result.booted} booted, {len(result.faults)} faults")
     result.seconds = time.perf_counter() - started
     return result
 
 
 def main() -> None:
-    """``python -m rovercam_hil.bench.powercuts [checks] [boots]``: the whole campaign, with a whole update."""
-    import sys
-    import tempfile
-
-    checks = int(sys.argv[1]) if len(sys.argv) > 1 else None
-    boots = int(sys.argv[2]) if len(sys.argv) > 2 else 20
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--checks", type=int, help="only so many cut points; default: all")
+    parser.add_argument("--boots", type=int, default=1000, help="so many of them booted")
+    parser.add_argument("--whole", action="store_true", help="an update of every file, not only of one")
+    parser.add_argument("--firmware", type=Path, help="firmware folder; default: the one of this rovercam")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        recording = record(Path(name), whole_update=True)
+        recording = record(Path(name), whole_update=arguments.whole, trial=True, firmware=arguments.firmware)
         print(
-            f"{len(recording.operations)} flash operations, {len(points(recording))} cut points; told: {recording.acknowledged}"
+            f"{len(recording.operations)} flash operations, {len(points(recording))} cut points; told: {recording.acknowledged}",
+            flush=True,
         )
-        result = campaign(recording, Path(name), checks=checks, boots=boots)
+        result = campaign(
+            recording, Path(name), checks=arguments.checks, boots=arguments.boots, say=lambda t: print(t, flush=True)
+        )
     print(
         f"{result.checked} images checked on the host, {result.booted} booted on the emulated Pico, {result.seconds:.0f} s"
     )
-    print("\n".join(result.faults) or "no faults")
+    print(f"{len(result.faults)} faults")
     sys.exit(1 if result.faults else 0)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import struct
+import threading
+import time
 from pathlib import Path
 
 from rovercam.dictionary import load
@@ -80,6 +83,8 @@ class Unit:
         self.commands: list[bytes] = []
         self.failure: tuple[int, int, int] | None = None
         """(subtype, code, data) reported instead of success."""
+        self.answers: dict[tuple[int, int], tuple[int, int, bytes]] = {}
+        """(service, subtype) of a command -> service, subtype and body of a report sent before its completion."""
 
     def report(self, service: int, subtype: int, body: bytes, time: float, synchronised: bool = True) -> None:
         packet = pus.build_report(
@@ -107,7 +112,10 @@ class Unit:
                     self.report(1, 1, packet[:4], now)
                 self.report(1, subtype, packet[:4] + struct.pack(">HH", code, extra), now)
                 continue
+            answer = self.answers.get((packet[7], packet[8]))
             for subtype in (1, 3, 7):
+                if answer is not None and subtype == 7:
+                    self.report(*answer, now)
                 self.report(1, subtype, packet[:4], now)
 
     def frames(self, idle: bool = False, most: int = 50) -> bytes:
@@ -115,3 +123,46 @@ class Unit:
 
     def tick(self, ms: int) -> None:
         self.worker.call("tick", ms)
+
+
+class TcpUnit:
+    """The firmware's link behind a TCP port, paced by the wall clock."""
+
+    def __init__(self, worker: Worker, folder: Path):
+        folder.mkdir()
+        self.unit = Unit(worker, folder)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"socket://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        self._listener.settimeout(0.1)
+        while not self._stop.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except TimeoutError:
+                continue
+            connection.settimeout(0.03)
+            with connection:
+                while not self._stop.is_set():
+                    try:
+                        data = connection.recv(4096)
+                        if not data:
+                            break
+                        self.unit.feed(data, time.time())
+                    except TimeoutError:
+                        pass
+                    except OSError:
+                        break
+                    self.unit.tick(30)
+                    try:
+                        connection.sendall(self.unit.frames(True, 4))
+                    except OSError:
+                        break
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._listener.close()

@@ -23,6 +23,9 @@ from rovercam.protocol import pus
 
 MAX_ENTRIES = 255
 MAX_BYTES = 4096
+FIRST_COUNT = pus.SEQUENCE_MODULUS - MAX_ENTRIES
+"""Sequence counts of the packets: the last ones, which a station's own commands reach after 16,000 of them; a report on one
+would else be taken for another command's."""
 _crc16 = crcmod.predefined.mkPredefinedCrcFun("crc-ccitt-false")
 
 
@@ -32,6 +35,7 @@ class SequenceError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
+    line: int
     delay: int
     name: str
     arguments: dict[str, Any]
@@ -41,15 +45,15 @@ def parse(text: str) -> list[Entry]:
     """Entries of a sequence's text, in order of time."""
     entries = []
     for number, line in enumerate(text.splitlines(), 1):
-        words = shlex.split(line, comments=True)
-        if not words:
-            continue
         try:
+            words = shlex.split(line, comments=True)
+            if not words:
+                continue
             delay = int(words[0])
             if not 0 <= delay <= 0xFFFFFFFF:
                 raise ValueError(f"{delay} s")
             pairs = [w.split("=", 1) for w in words[2:]]
-            entries.append(Entry(delay=delay, name=words[1], arguments={k: v for k, v in pairs}))
+            entries.append(Entry(line=number, delay=delay, name=words[1], arguments={k: v for k, v in pairs}))
         except (ValueError, IndexError) as error:
             raise SequenceError(
                 f"line {number}: expected SECONDS COMMAND [key=value …], found {line.strip()!r}"
@@ -68,8 +72,8 @@ def pack(text: str, dictionary: Dictionary, unit: int) -> bytes:
             command = find(dictionary.commands, entry.name, "command")
             data = encode_command(command, entry.arguments, dictionary)
         except DictionaryError as error:
-            raise SequenceError(f"{entry.delay} s, {entry.name}: {error}") from error
-        packet = pus.build_command(dictionary.apid(unit), count, command.service, command.subtype, data)
+            raise SequenceError(f"line {entry.line}, {entry.name}: {error}") from error
+        packet = pus.build_command(dictionary.apid(unit), FIRST_COUNT + count, command.service, command.subtype, data)
         out += struct.pack(">IB", entry.delay, len(packet)) + packet
     out += struct.pack(">H", _crc16(bytes(out)))
     if len(out) > MAX_BYTES:

@@ -94,6 +94,30 @@ async def send(
     """
     reader = session.updates()
     command = await session.command(unit, name, arguments, **more)
+    return await _follow(reader, command, progress, timeout)
+
+
+async def schedule(
+    session: Session,
+    unit: int,
+    seconds: int,
+    name: str,
+    arguments: Mapping[str, Any],
+    *,
+    progress: Progress = _nothing,
+    timeout: float = COMMAND_TIMEOUT,
+) -> CommandChanged:
+    """Have a command run at an on-board time; returns it, waiting, when the unit has it. Raises as send()."""
+    reader = session.updates()
+    waiting, bringing = await session.schedule(unit, seconds, name, arguments)
+    await _follow(reader, bringing, progress, timeout)
+    return waiting
+
+
+async def _follow(
+    reader: AsyncIterator[Update], command: CommandChanged, progress: Progress, timeout: float
+) -> tuple[CommandChanged, list[AnswerReceived]]:
+    name, unit = command.name, command.unit
     progress(command)
     answers: list[AnswerReceived] = []
     last = time.monotonic()

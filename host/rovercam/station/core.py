@@ -372,11 +372,46 @@ class Station:
         bypass: bool = False,
     ) -> CommandChanged:
         """Queue one telecommand. Raises UnknownName, ValueRefused (with the allowed range), StationError."""
+        packet, pending = self._prepare(unit, name, arguments, now, sender, acks)
+        self._unit(unit).send_command(packet, pending, bypass)
+        self._decoder.command_sent(unit, self.dictionary.commands[name], pending.arguments, now)
+        snapshot = pending.snapshot(now)
+        self.tell(snapshot)
+        return snapshot
+
+    def schedule(
+        self,
+        unit: int,
+        seconds: int,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        now: float = 0.0,
+        *,
+        sender: str = "",
+    ) -> tuple[CommandChanged, CommandChanged]:
+        """Have the unit run a telecommand at an on-board time: (the command, which waits; the one that brings it there).
+
+        Both are in the log, and the first goes on with its own verification when it runs. Raises as command().
+        """
+        if name == "insert_schedule":
+            raise StationError("a command that schedules cannot be scheduled itself")
+        packet, pending = self._prepare(unit, name, arguments, now, sender, pus.ACK_ALL)
+        stage = Stage(time=now, stage="scheduled", success=True, text=f"for {seconds} s")
+        self.tell(self.commands.stage(pending, stage, "queued", now))
+        bringing = self.command(unit, "insert_schedule", {"seconds": seconds, "packet": packet}, now, sender=sender)
+        return pending.snapshot(now), bringing
+
+    def _prepare(
+        self, unit: int, name: str, arguments: Mapping[str, Any] | None, now: float, sender: str, acks: int
+    ) -> tuple[bytes, Pending]:
+        """The packet of a telecommand, and its record."""
         arguments = dict(arguments or {})
         definition = find(self.dictionary.commands, name, "command")
         data = encode_command(definition, arguments, self.dictionary)
         link = self._unit(unit)
         self._open(link)
+        if name == "rotate_key" and link.keys is not None:
+            link.keys.propose(bytes.fromhex(arguments["nonce"]))
         apid = self.dictionary.apid(unit)
         sequence = link.next_sequence(self.archive, apid)
         packet = pus.build_command(apid, sequence, definition.service, definition.subtype, data, acks=acks)
@@ -403,11 +438,7 @@ class Station:
             argument_names=tuple(f.name for f in definition.args),
         )
         self.commands.add(pending)
-        link.send_command(packet, pending, bypass)
-        self._decoder.command_sent(unit, definition, arguments, now)
-        snapshot = pending.snapshot(now)
-        self.tell(snapshot)
-        return snapshot
+        return packet, pending
 
     def put(self, unit: int, data: bytes, target: str, now: float, *, sender: str = "") -> TransactionId:
         """Send a file to a unit; goes on over restarts of either end. Raises StationError."""

@@ -56,6 +56,8 @@ class Decoder:
         self._commands = commands
         self._tell = tell
         self._made: dict[int, dict[int, Structure]] = {}
+        self.relays: list[Callable[[int, bytes, float], None]] = []
+        """Called with every report: unit, packet, generation time (POSIX seconds)."""
 
     def report(self, unit: Unit, packet: bytes, frame: int | None, now: float) -> None:
         """One PUS report: stored whole, then understood. What cannot be understood is stored, counted and said."""
@@ -78,6 +80,8 @@ class Decoder:
             body=pus.TM_BODY,
             data=packet,
         )
+        for relay in self.relays:
+            relay(unit.number, packet, at)
         self._watch_clock(unit, report, now)
         try:
             decoded = pus.decode(report, self._dictionary, self._structures(unit.number))
@@ -147,10 +151,12 @@ class Decoder:
         )
 
     def _watch_clock(self, unit: Unit, report: pus.Report, now: float) -> None:
-        """An unset clock is to be set, and asked for again only after a while."""
+        """An unset clock is to be set, and asked for again only after a while, or when the unit has started anew."""
+        event = self._dictionary.events.get(report.body[0]) if report.service == pus.EVENTS and report.body else None
+        started = event is not None and event.name == "started"
         if report.synchronised:
             unit.clock_unset = False
-        elif now - unit.clock_asked >= CLOCK_RETRY:
+        elif started or now - unit.clock_asked >= CLOCK_RETRY:
             unit.clock_unset, unit.clock_asked = True, now
 
     def _watch_dictionary(self, unit: Unit, found: Any, now: float) -> None:

@@ -140,6 +140,13 @@ class Server:
         self._runner.kick()
         return found.as_json()
 
+    def _call_schedule(
+        self, unit: int, seconds: int, name: str, arguments: dict[str, Any], sender: str
+    ) -> list[dict[str, Any]]:
+        found = self._station.schedule(unit, seconds, name, arguments, self._runner.clock(), sender=sender)
+        self._runner.kick()
+        return [f.as_json() for f in found]
+
     def _call_put(self, unit: int, data: str, target: str, sender: str) -> int:
         transaction = self._station.put(unit, base64.b64decode(data), target, self._runner.clock(), sender=sender)
         self._runner.kick()

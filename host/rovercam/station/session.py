@@ -49,6 +49,9 @@ class Session(Protocol):
     async def command(
         self, unit: int, name: str, arguments: Mapping[str, Any] | None = None, **more: Any
     ) -> CommandChanged: ...
+    async def schedule(
+        self, unit: int, seconds: int, name: str, arguments: Mapping[str, Any]
+    ) -> tuple[CommandChanged, CommandChanged]: ...
     async def put(self, unit: int, data: bytes, target: str) -> int: ...
     async def transfer(self, action: str, source: int, number: int) -> None: ...
     async def link(self, unit: int) -> dict[str, Any]: ...
@@ -144,6 +147,13 @@ class OwnSession:
         self.runner.kick()
         return command
 
+    async def schedule(
+        self, unit: int, seconds: int, name: str, arguments: Mapping[str, Any]
+    ) -> tuple[CommandChanged, CommandChanged]:
+        both = self.station.schedule(unit, seconds, name, arguments, self.runner.clock(), sender=self.sender)
+        self.runner.kick()
+        return both
+
     async def put(self, unit: int, data: bytes, target: str) -> int:
         transaction = self.station.put(unit, data, target, self.runner.clock(), sender=self.sender)
         self.runner.kick()
@@ -192,6 +202,17 @@ class RemoteSession:
         command = from_json(found)
         assert isinstance(command, CommandChanged)
         return command
+
+    async def schedule(
+        self, unit: int, seconds: int, name: str, arguments: Mapping[str, Any]
+    ) -> tuple[CommandChanged, CommandChanged]:
+        found = await self._client.call(
+            "schedule", unit=unit, seconds=seconds, name=name, arguments=dict(arguments), sender=self.sender
+        )
+        first, second = (from_json(f) for f in found)
+        assert isinstance(first, CommandChanged)
+        assert isinstance(second, CommandChanged)
+        return first, second
 
     async def put(self, unit: int, data: bytes, target: str) -> int:
         text = base64.b64encode(data).decode()

@@ -7,9 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,69 +16,8 @@ from rovercam.cli.plot import plot
 from rovercam.dictionary import load
 from rovercam.keys import KeyStore
 from rovercam.line.recording import FROM_UNIT, Recorder
-from rovercam_hil.micropython.station_unit import KEY, Unit
+from rovercam_hil.micropython.station_unit import KEY, TcpUnit, Unit
 from rovercam_hil.micropython.worker import Worker
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "home"
-    folder.mkdir()
-    monkeypatch.setenv("ROVERCAM_HOME", str(folder))
-    KeyStore(folder / "keys").put(1, KEY)
-    return folder
-
-
-class TcpUnit:
-    """The firmware's link behind a TCP port, paced by the wall clock."""
-
-    def __init__(self, worker: Worker, folder: Path):
-        import socket
-
-        folder.mkdir()
-        self.unit = Unit(worker, folder)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"socket://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        self._listener.settimeout(0.1)
-        while not self._stop.is_set():
-            try:
-                connection, _ = self._listener.accept()
-            except TimeoutError:
-                continue
-            connection.settimeout(0.03)
-            with connection:
-                while not self._stop.is_set():
-                    try:
-                        data = connection.recv(4096)
-                        if not data:
-                            break
-                        self.unit.feed(data, time.time())
-                    except TimeoutError:
-                        pass
-                    except OSError:
-                        break
-                    self.unit.tick(30)
-                    try:
-                        connection.sendall(self.unit.frames(True, 4))
-                    except OSError:
-                        break
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._listener.close()
-
-
-@pytest.fixture
-def unit(worker: Worker, home: Path, tmp_path: Path) -> Iterator[TcpUnit]:
-    served = TcpUnit(worker, tmp_path / "unit")
-    yield served
-    served.close()
 
 
 def test_send_and_what_is_left_of_it(unit: TcpUnit, home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -193,6 +193,39 @@ def test_an_unset_clock_is_set_once_and_its_times_are_placed(bench: Bench) -> No
     assert times[0] == pytest.approx(START + 0.1, abs=0.01)
 
 
+def test_a_unit_that_starts_anew_gets_the_time_at_once(bench: Bench) -> None:
+    bench.kill()
+    bench.open(set_clocks=True)
+    started = bytes([1, 0, 1, 1])
+    for count in (1, 2):
+        bench.unit.report(5, 1, started, 0.0, synchronised=False)
+        bench.step()
+        bench.unit.housekeeping(1, 1.0, synchronised=False)
+        bench.run(2)
+        assert len(bench.unit.commands) == count, "within the time in which an unset clock is not asked about again"
+
+
+def test_a_scheduled_command_is_in_the_log_and_ends_when_it_has_run(bench: Bench) -> None:
+    bench.unit.housekeeping(1, START)
+    bench.step()
+    waiting, bringing = bench.station.schedule(1, int(START) + 600, "point_mast", {"pan": 10}, bench.now, sender="A")
+    bench.run(1)
+    states = {u.id: u for u in bench.told(CommandChanged)}
+    assert (states[bringing.id].name, states[bringing.id].state) == ("insert_schedule", "done")
+    assert (states[waiting.id].state, states[waiting.id].sender) == ("queued", "A")
+    assert states[waiting.id].stages[0].stage == "scheduled"
+    (packet,) = bench.unit.commands
+    seconds, length = struct.unpack_from(">IB", packet, 11)
+    assert (seconds, length) == (int(START) + 600, len(packet) - 16)
+    scheduled = packet[16:]
+    for subtype in (1, 3, 7):
+        bench.unit.report(1, subtype, scheduled[:4], bench.now)
+    bench.step()
+    assert {u.id: u for u in bench.told(CommandChanged)}[waiting.id].state == "done"
+    with pytest.raises(StationError, match="cannot be scheduled"):
+        bench.station.schedule(1, 1, "insert_schedule", {}, bench.now)
+
+
 def test_a_unit_with_a_higher_floor_is_reached(bench: Bench, worker: Worker) -> None:
     """Another station, or a lost archive: telemetry and the control word tell, no person has to."""
     worker.run("up.security.floor = 5000")
