@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rovercam.line.errors import LineError
@@ -25,16 +25,29 @@ class NoPowerControl(BoardError):
 
 
 class RealBoard(Board):
-    """``power_command``: run with {state} replaced by "on" or "off", e.g. ``uhubctl -l 1-1 -p 2 -a {state}``."""
+    """``power_command``: run with {state} replaced by "on" or "off", e.g. ``uhubctl -l 1-1 -p 2 -a {state}``.
+    ``switch``: sets the supply instead (a lab's); ``on_close``: what else there is to do at the end.
+    """
 
     usb = False
 
-    def __init__(self, url: str, *, baud: int = 115200, power_command: str = "", name: str = "board") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        baud: int = 115200,
+        power_command: str = "",
+        name: str = "board",
+        switch: Callable[[bool], None] | None = None,
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
         """Raises LineError when the port cannot be opened."""
         self.name = name
         self.url = url
         self.baud = baud
         self.power_command = power_command
+        self._supply = switch
+        self._on_close = on_close
         self.repl_log = bytearray()  # its prompt is on another port, or on this one and then not heard
         self._port: Any = open_port(url, baud)
         self._port.timeout = 0
@@ -52,6 +65,10 @@ class RealBoard(Board):
         return self._on
 
     def _switch(self, state: str) -> None:
+        if self._supply is not None and not self.power_command:
+            self._supply(state == "on")
+            self._on = state == "on"
+            return
         if not self.power_command:
             raise NoPowerControl(
                 "a real board's power is switched by --power-command, e.g. 'uhubctl -l 1-1 -p 2 -a {state}'"
@@ -129,3 +146,4 @@ class RealBoard(Board):
 
     def close(self) -> None:
         self._port.close()
+        self._on_close()

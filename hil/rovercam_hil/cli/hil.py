@@ -35,7 +35,10 @@ def hil(
         list[Path] | None, typer.Argument(help="Scenario files or folders of your own, instead of the suite.")
     ] = None,
     board: Annotated[
-        str, typer.Option(help="pico (emulated), or the port of a real board: /dev/ttyACM0, socket://…, rfc2217://…")
+        str,
+        typer.Option(
+            help="pico (emulated), or the port of a real board: /dev/ttyACM0, socket://…, rfc2217://…, labgrid:ENVIRONMENT.yaml"
+        ),
     ] = "pico",
     expression: Annotated[str | None, typer.Option("-k", help="Only scenarios whose name fits, as in pytest.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 1,
@@ -134,9 +137,19 @@ def _port_there(url: str, baud: int) -> None:
     from rovercam.line.errors import LineError
     from rovercam.line.ports import open_port
 
+    from rovercam_hil.boards.base import BoardError
+    from rovercam_hil.lab.lease import SCHEME, lease
+
     try:
-        open_port(url, baud).close()
-    except LineError as error:
+        if url.startswith(SCHEME):
+            held = lease(url)
+            try:
+                open_port(held.url, held.baud).close()
+            finally:
+                held.close()
+        else:
+            open_port(url, baud).close()
+    except (LineError, BoardError) as error:
         typer.echo(f"rovercam: {error}", err=True)
         raise typer.Exit(2) from None
 

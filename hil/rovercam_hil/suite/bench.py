@@ -22,6 +22,7 @@ from rovercam_hil.boards.unit import make_unit
 from rovercam_hil.clock.session import Session
 from rovercam_hil.devices.rig import Rig
 from rovercam_hil.devices.scene import ArrayScene, Picture, Scene
+from rovercam_hil.lab.lease import SCHEME, lease
 from rovercam_hil.suite.ground import FactMissing, Ground
 from rovercam_hil.suite.wire import Wire
 
@@ -261,7 +262,7 @@ def build(
             raise CannotControl(
                 "a real board is tested as it was flashed: its files and settings are not the bench's to choose"
             )
-        board = RealBoard(options.board, baud=baud, power_command=options.power_command)
+        board = _real(options, baud)
         keys = KeyStore(places.home() / "keys")
         key = keys.get(options.unit)
     line = Wire(0 if wire == "usb" else baud, options.seed)
@@ -288,6 +289,19 @@ def build(
         board.power_on()
         unit.wait_started(START_S if options.emulated else HEARD_S)
     return unit
+
+
+def _real(options: Options, baud: int) -> RealBoard:
+    if not options.board.startswith(SCHEME):
+        return RealBoard(options.board, baud=baud, power_command=options.power_command)
+    held = lease(options.board)
+    try:
+        return RealBoard(
+            held.url, baud=held.baud, power_command=options.power_command, switch=held.switch, on_close=held.close
+        )
+    except Exception:
+        held.close()
+        raise
 
 
 def randomness(seed: int, name: str) -> random.Random:

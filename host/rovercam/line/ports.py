@@ -71,10 +71,10 @@ def holder(device: str) -> str:
 
 def open_port(url: str, baudrate: int) -> Any:
     """A pyserial port, exclusively. Raises PortMissing, PortBusy, PortDenied, LineError."""
+    # pyserial's RFC 2217 client knows no limit for writing, and refuses to be asked for one.
+    limits = {} if url.lower().startswith("rfc2217:") else {"write_timeout": WRITE_TIMEOUT}
     try:
-        return serial.serial_for_url(
-            url, baudrate=baudrate, timeout=READ_TIMEOUT, write_timeout=WRITE_TIMEOUT, exclusive=True
-        )
+        return serial.serial_for_url(url, baudrate=baudrate, timeout=READ_TIMEOUT, exclusive=True, **limits)
     except ValueError as error:
         raise LineError(f"{url} is no port or URL that pyserial knows: {error}") from error
     except (serial.SerialException, OSError) as error:
