@@ -1,12 +1,36 @@
-"""The key store: one file per unit, <home>/keys/unit-N.key, readable by its owner only; 64 hexadecimal digits."""
+"""The key store: one file per unit, <home>/keys/unit-N.key, readable by its owner only; 64 hexadecimal digits.
+
+A rotated key has its index (SDLS security parameter index) behind it, in decimal; without one the index is 1. While a rotation is not settled, unit-N.next
+holds the keys the unit may have gone over to, one a line.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 
 KEY_BYTES = 32
+NONCE_BYTES = 16
+FIRST_INDEX = 1
+PROPOSALS = 8
+_LAST_INDEX = 0xFFFE
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """32 bytes and the index that frames under it carry."""
+
+    value: bytes
+    index: int = FIRST_INDEX
+
+    def next(self, nonce: bytes) -> Key:
+        """What a unit with this key goes over to when it is given the nonce; the same rule as on board (link/sdls)."""
+        value = hmac.new(self.value, b"rotate" + nonce, hashlib.sha256).digest()
+        return Key(value, self.index + 1 if self.index < _LAST_INDEX else FIRST_INDEX)
 
 
 class KeyStoreError(Exception):
@@ -28,11 +52,27 @@ class KeyStore:
 
     def find(self, unit: int) -> bytes | None:
         """The unit's key, or None; raises KeyStoreError when the file is damaged."""
-        try:
-            text = self.path(unit).read_text()
-        except FileNotFoundError:
-            return None
-        return parse(text, str(self.path(unit)))
+        found = _read(self.path(unit))
+        return found[0].value if found else None
+
+    def keys(self, unit: int) -> list[Key]:
+        """The key in use, and behind it those of rotations that are not settled. Raises KeyStoreError."""
+        self.get(unit)
+        return [*_read(self.path(unit)), *_read(self._pending(unit))]
+
+    def propose(self, unit: int, key: Key) -> None:
+        """Keep a key that the unit may be about to go over to: a ground killed in between has all of them. The latest PROPOSALS stay."""
+        others = [k for k in _read(self._pending(unit)) if k != key]
+        _write(self._pending(unit), [*others[1 - PROPOSALS :], key])
+
+    def settle(self, unit: int, key: Key) -> None:
+        """The unit has taken a command under this key: the others are of no use any more."""
+        if _read(self.path(unit)) != [key]:
+            _write(self.path(unit), [key])
+        self._pending(unit).unlink(missing_ok=True)
+
+    def _pending(self, unit: int) -> Path:
+        return self.path(unit).with_suffix(".next")
 
     def get(self, unit: int) -> bytes:
         """The unit's key; raises KeyStoreError with the remedy."""
@@ -52,11 +92,9 @@ class KeyStore:
         if old is not None and old != key and not overwrite:
             raise KeyStoreError(f"{self.path(unit)} holds another key; say --force to replace it")
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new = self.path(unit).with_suffix(".new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(key.hex() + "\n")
-        new.replace(self.path(unit))
+        if old != key:
+            _write(self.path(unit), [Key(key)])
+            self._pending(unit).unlink(missing_ok=True)
         return self.path(unit)
 
     def new(self, unit: int, *, overwrite: bool = False) -> bytes:
@@ -77,3 +115,34 @@ def parse(text: str, where: str) -> bytes:
             f"{where}: expected {2 * KEY_BYTES} hexadecimal digits, found {len(text.strip())} characters"
         )
     return key
+
+
+def parse_key(text: str, where: str) -> Key:
+    """Digits, and behind them an index if there is one. Raises KeyStoreError."""
+    digits, _, index = text.strip().partition(" ")
+    if index and not (index.isdecimal() and FIRST_INDEX <= int(index) <= _LAST_INDEX):
+        raise KeyStoreError(f"{where}: the index behind the key must be {FIRST_INDEX} to {_LAST_INDEX}, not {index!r}")
+    return Key(parse(digits, where), int(index or FIRST_INDEX))
+
+
+def _read(path: Path) -> list[Key]:
+    try:
+        return [parse_key(line, str(path)) for line in path.read_text().splitlines()]
+    except FileNotFoundError:
+        return []
+
+
+def text_of(key: Key) -> str:
+    """What parse_key reads."""
+    return key.value.hex() + (f" {key.index}" if key.index != FIRST_INDEX else "")
+
+
+def _write(path: Path, keys: list[Key]) -> None:
+    """In one step: a computer that stops in between has the old file or the new one."""
+    new = path.with_name(path.name + ".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write("".join(text_of(key) + "\n" for key in keys))
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rovercam.keys import Key
 from rovercam.protocol import tc
 from rovercam.protocol.cop1 import Clcw
 from rovercam.protocol.uplink import Accepted, Alert, Uplink
@@ -327,12 +328,13 @@ def test_insecure_has_to_be_asked_for_on_both_ends(board):
 
 def test_key_rotation(board):
     board.call("new_uplink", KEY)
-    new = bytes(range(32, 64))
-    board.call("up.rotate", new)
+    nonce = bytes(range(32, 48))
+    new = Key(KEY).next(nonce)
+    board.call("up.rotate", nonce)
     board.call("feed", tc.cltu(frame(1, 1, bypass=True)))
     assert numbers(board) == []
     up = Uplink(SCID, KEY)
-    up.rotate(new, 2, tc.Sequence())
+    up.rotate(new.value, new.index, tc.Sequence())
     up.send(packet(2), bypass=True)
     board.call("feed", up.poll(0.0))
     assert numbers(board) == [2]

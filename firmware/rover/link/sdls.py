@@ -106,12 +106,13 @@ class Security:
         self.store(self.floor, vr)
         return True
 
-    def rotate(self, key):
-        """Take a new key (32 bytes); its index follows and its numbers start at 1. The old key is not accepted any more."""
-        if len(key) != 32:
-            raise ValueError("a key is 32 bytes")
+    def rotate(self, nonce):
+        """Go over to the next key, HMAC(key, "rotate" + nonce): what is sent tells nothing to a listener who lacks the key in use.
+
+        Its index follows and its numbers start at 1. The old key is not accepted any more; a power cut leaves one of the two.
+        """
+        key = hmac(self._key, b"rotate" + bytes(nonce))
         spi = self.spi + 1 if self.spi < 0xFFFE else 1
-        self._store.save_key(bytes(key), spi)
+        self._store.save_key(key, spi)
         self._key, self.spi, self.stored, self.vr = self._store.load()
         self.floor = self.stored
-        self.insecure = self._key is None

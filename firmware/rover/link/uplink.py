@@ -65,9 +65,9 @@ class Uplink:
         """Call while the line is quiet; may write to flash. True if it did."""
         return self.security.maintain(self.farm.vr)
 
-    def rotate(self, key):
-        """Take a new key; see sdls.Security.rotate. Reply first: the telecommand that asks for it came under the old key."""
-        self.security.rotate(key)
+    def rotate(self, nonce):
+        """Go over to the key that follows from this nonce; see sdls.Security.rotate. Frames under the old key are refused from now on."""
+        self.security.rotate(nonce)
 
     def _frame(self, view):
         n = len(view)

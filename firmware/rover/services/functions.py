@@ -26,6 +26,10 @@ def execute(app, key, args):
     if key == d.C_PROBE_LINE:
         app.downlink.probe = args[0]
         return None
+    if key == d.C_ROTATE_KEY:
+        if app.uplink.insecure or len(args[0]) < 16:
+            return d.F_UNSUPPORTED
+        return app.uplink.rotate(args[0])
     if key == d.C_ARM:
         app.commander.armed = args[0] << 16 | args[1] << 8 | args[2]
         app.commander.armed_at = time.ticks_ms()

@@ -44,13 +44,15 @@ def export(
     """Write a unit's key to a file, to bring it to another computer."""
     import os
 
-    key = _store().get(unit)
+    from rovercam.keys import text_of
+
+    key = _store().keys(unit)[0]
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise typer.BadParameter(f"{file} exists already") from None
     with os.fdopen(descriptor, "w") as out:
-        out.write(key.hex() + "\n")
+        out.write(text_of(key) + "\n")
     print(f"{file}: key of unit {unit}; whoever has it can command the unit")
 
 
@@ -61,10 +63,12 @@ def import_key(
     force: Annotated[bool, typer.Option("--force", help="Replace another key.")] = False,
 ) -> None:
     """Take a unit's key from a file."""
-    from rovercam.keys import parse
+    from rovercam.keys import parse_key
 
-    path = _store().put(unit, parse(file.read_text(errors="replace"), str(file)), overwrite=force)
-    print(path)
+    key = parse_key(file.read_text(errors="replace"), str(file))
+    store = _store()
+    print(store.put(unit, key.value, overwrite=force))
+    store.settle(unit, key)
 
 
 @keys_app.command()
@@ -73,33 +77,22 @@ def rotate(
     port: PortOption = None,
     baud: BaudOption = 115200,
 ) -> None:
-    """Give the unit a new key over the air: the old one authenticates it, the new one is used from the restart on."""
+    """Go over to a new key over the line. It is not sent: both ends derive it from the old key and a nonce. Interrupted anywhere, run it again."""
     run_async(_rotate(unit, port, baud))
 
 
 async def _rotate(unit: int, port: str | None, baud: int) -> None:
     import secrets
 
-    from rovercam.dictionary import load
-    from rovercam.keys import KEY_BYTES
+    from rovercam.keys import NONCE_BYTES
     from rovercam.station import actions
-    from rovercam.station.core import StationError
     from rovercam.station.session import open_session
 
-    if "rotate_key" not in load().commands:
-        raise StationError(
-            "this firmware takes a new key only by flashing: a key sent over the line could be read by whoever listens"
-            " (frames are authenticated, not encrypted). Run `rovercam flash` with the unit at hand"
-        )
-    store = _store()
-    store.get(unit)
-    key = secrets.token_bytes(KEY_BYTES)
-    # Kept before it is sent: a station killed in between has both.
-    pending = store.path(unit).with_suffix(".next")
-    pending.touch(mode=0o600)
-    pending.write_text(key.hex() + "\n")
+    _store().get(unit)
     async with open_session(port, baudrate=baud, program="keys") as session:
-        await actions.send(session, await session.unit(unit), "rotate_key", {"key": key})
-    store.put(unit, key, overwrite=True)
-    pending.unlink()
-    print(f"unit {unit} has a new key")
+        await session.unit(unit)
+        # A rotation that was cut off is settled by any command; under whichever key this one is taken, the next follows from that.
+        await actions.send(session, unit, "ping")
+        await actions.send(session, unit, "rotate_key", {"nonce": secrets.token_bytes(NONCE_BYTES).hex()})
+        await actions.send(session, unit, "ping")
+    print(f"unit {unit} has a new key, number {_store().keys(unit)[0].index}")

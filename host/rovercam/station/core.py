@@ -25,6 +25,7 @@ from rovercam.protocol.profiles import TABLE
 from rovercam.station import links
 from rovercam.station.decoding import Decoder
 from rovercam.station.files import FileService
+from rovercam.station.keyring import UnitKeys
 from rovercam.station.links import PortLink, UnitLink
 from rovercam.station.relayed import STORE, RadioPort, fresh_store_file
 from rovercam.station.transfers import ArchiveStore
@@ -106,6 +107,7 @@ class Station:
     def tell(self, update: Update) -> None:
         if isinstance(update, CommandChanged):
             self._adapted(update)
+            self._rotated(update)
         for subscriber in tuple(self._subscribers):
             subscriber(update)
         if isinstance(update, Notice):
@@ -281,10 +283,10 @@ class Station:
         """Raises StationError when there is no key."""
         if unit.uplink is None:
             try:
-                key = None if self.insecure else self.keys.get(unit.number)
+                keys = None if self.insecure else UnitKeys(self.keys, self.archive, unit.number)
             except KeyStoreError as error:
                 raise StationError(str(error)) from error
-            unit.open_uplink(self.dictionary.scid(unit.number), key, self.archive)
+            unit.open_uplink(self.dictionary.scid(unit.number), keys)
 
     def deadline(self) -> float | None:
         """When transmit should be called next, if no bytes come before; None: only when something happens."""
@@ -337,6 +339,12 @@ class Station:
         if update.state == "done" and unit.port in self._ports:
             self._ports[unit.port].policy.confirmed(int(update.arguments["profile"]), update.time)
         unit.adapting = None
+
+    def _rotated(self, update: CommandChanged) -> None:
+        """The unit went over to its next key: so does its uplink."""
+        unit = self._unit(update.unit)
+        if update.name == "rotate_key" and update.state == "done" and unit.keys is not None and unit.uplink is not None:
+            unit.keys.rotated(unit.uplink, update.time)
 
     def commit(self, now: float) -> None:
         """Everything taken so far survives a kill."""

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rovercam.archive import Archive
-from rovercam.protocol import downlink, events, pus, tc, uplink
+from rovercam.protocol import downlink, events, pus, uplink
 from rovercam.protocol.adapt import ProfilePolicy
 from rovercam.protocol.profiles import TABLE
 from rovercam.station.decoding import Correlation
+from rovercam.station.keyring import UnitKeys
 from rovercam.station.verification import Pending
 
 IDLE_APID = 0x7FF
@@ -114,6 +115,7 @@ class UnitLink:
         self.number = number
         self.port: str | None = None
         self.uplink: uplink.Uplink | None = None
+        self.keys: UnitKeys | None = None
         self.key_missed = False
         self.correlation = Correlation()
         self.clock_unset = False
@@ -156,11 +158,13 @@ class UnitLink:
         return str(TABLE[self.profile]) if self.profile >= 0 else ""
 
     # --------------------------------------------------------------------------------------------------------- uplink
-    def open_uplink(self, scid: int, key: bytes | None, archive: Archive) -> None:
-        """Begins with the control word heard last. key None: the insecure bench mode. Anti-replay numbers are kept in the archive, ahead of their use."""
-        name = f"uplink-sequence-{self.number}"
-        sequence = tc.Sequence(int(archive.get_meta(name, 0)), lambda bound: archive.set_meta(name, bound))
-        self.uplink = uplink.Uplink(scid, key, sequence, insecure=key is None)
+    def open_uplink(self, scid: int, keys: UnitKeys | None) -> None:
+        """Begins with the control word heard last. keys None: the insecure bench mode."""
+        self.keys = keys
+        if keys is None:
+            self.uplink = uplink.Uplink(scid, None, insecure=True)
+        else:
+            self.uplink = uplink.Uplink(scid, keys.key.value, keys.sequence(), spi=keys.key.index)
         if self._word is not None:
             self.uplink.clcw(self._word, self.heard)
 
@@ -176,6 +180,10 @@ class UnitLink:
             self._sequence = -1 if last is None else last
         self._sequence = (self._sequence + 1) % pus.SEQUENCE_MODULUS
         return self._sequence
+
+    def follow_sequence(self, sequence: int) -> None:
+        """Another control system used this count: ours go on behind it."""
+        self._sequence = sequence
 
     def send_command(self, packet: bytes, tag: Pending, bypass: bool) -> None:
         assert self.uplink is not None
@@ -203,6 +211,9 @@ class UnitLink:
         if self.uplink is None:
             return []
         self.uplink.clcw(word, now)
+        heard = self.uplink.last_clcw
+        if self.keys is not None and heard is not None and heard.status & uplink.STATUS_MAC:
+            self.keys.refused(self.uplink, now)
         return self._events()
 
     def poll(self, now: float) -> tuple[bytes, list[UplinkEvent]]:
@@ -222,7 +233,10 @@ class UnitLink:
             if isinstance(event, uplink.Alert):
                 found.append(UplinkEvent("alert", f"uplink: {event.reason}"))
                 found += [UplinkEvent("lost", event.reason, t) for t in event.tags if isinstance(t, Pending)]
-            elif isinstance(event.tag, Pending):
+                continue
+            if isinstance(event, uplink.Accepted) and self.keys is not None:
+                self.keys.taken()
+            if isinstance(event.tag, Pending):
                 kind = "sent" if isinstance(event, uplink.Transmitted) else "received"
                 found.append(UplinkEvent(kind, "", event.tag))
         return found
