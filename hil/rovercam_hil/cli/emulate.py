@@ -35,9 +35,12 @@ def emulate(
     flash: Annotated[Path | None, typer.Option(help="File that keeps the unit's flash between runs.")] = None,
     bare: Annotated[bool, typer.Option("--bare", help="No camera, no sensors: the board alone.")] = False,
     strap: Annotated[bool, typer.Option("--strap", help="Strap pin to ground: MicroPython's prompt only.")] = False,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Bench mode: commands are not authenticated (also `ground --insecure`).")
+    ] = False,
 ) -> None:
     from rovercam import places
-    from rovercam.keys import KeyStore
+    from rovercam.keys import FIRST_INDEX, KeyStore
 
     from rovercam_hil.boards.base import BoardError
     from rovercam_hil.boards.endpoint import Pty, Tcp
@@ -59,6 +62,7 @@ def emulate(
     except (LineSpecError, SceneError) as error:
         raise typer.BadParameter(str(error)) from None
 
+    kept = flash is not None and flash.exists()
     endpoints: list[Endpoint] = []
     made = None
     with stopping() as stop:
@@ -74,8 +78,11 @@ def emulate(
                 extra=extra,
                 flash_file=flash,
                 strap=strap,
+                config={"insecure": True} if insecure else None,
             )
-            KeyStore(places.home() / "keys").put(unit, made.key, overwrite=True)
+            keys = KeyStore(places.home() / "keys")
+            if not (kept and unit in keys.units() and keys.keys(unit)[0].index > FIRST_INDEX):  # rotated: in that flash
+                keys.put(unit, made.key, overwrite=True)
             port = Tcp(tcp) if tcp is not None else Pty(link)
             endpoints.append(port)
             console = None

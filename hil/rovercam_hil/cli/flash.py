@@ -40,6 +40,9 @@ def flash(
     self_test: Annotated[
         bool, typer.Option("--self-test", help="Run the self-test even if nothing was written.")
     ] = False,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Bench mode: commands are not authenticated (also `ground --insecure`).")
+    ] = False,
     no_start: Annotated[bool, typer.Option("--no-start", help="Leave the board at its prompt.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -54,7 +57,7 @@ def flash(
         raise typer.BadParameter(f"--role {role}: expected rover or remote")
     if line not in (None, "usb", "uart"):
         raise typer.BadParameter(f"--line {line}: expected usb or uart")
-    asked: dict[str, Any] = {"unit": unit, "role": role, "line": line, "baud": baud}
+    asked: dict[str, Any] = {"unit": unit, "role": role, "line": line, "baud": baud, "insecure": insecure or None}
     try:
         if micropython is not None:
             drive = images.put(micropython)

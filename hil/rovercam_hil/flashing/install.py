@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rovercam.keys import KeyStore
+from rovercam.keys import Key, KeyStore
 
 from rovercam_hil.boards import filesystem
 from rovercam_hil.flashing.prompt import FlashError, Found, Prompt
@@ -49,6 +49,8 @@ def settings(found: Found, old: Mapping[str, Any], asked: Mapping[str, Any]) -> 
     new.update(old)
     new.update({k: v for k, v in asked.items() if v is not None})
     new["board"] = found.board
+    if not asked.get("insecure"):
+        new.pop("insecure", None)  # the bench mode does not outlive a flashing that does not ask for it
     if not new.get("pins", True):
         del new["pins"]
     return new
@@ -122,6 +124,7 @@ def unit_key(keys: KeyStore, unit: int, there: str | None) -> tuple[bytes, str]:
         return keys.new(unit), "new key"
     if there == hashlib.sha256(known).hexdigest():
         return known, "key kept"
+    keys.settle(unit, Key(known))  # written as a first key: its index starts anew
     return known, "key from the key store"
 
 

@@ -32,17 +32,20 @@ def ground(
     no_web: Annotated[bool, typer.Option("--no-web", help="Terminal only.")] = False,
     record: Annotated[Path | None, typer.Option(help="Folder to record every port to.")] = None,
     set_clocks: Annotated[bool, typer.Option(help="Set the clock of units that ask for it.")] = True,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Bench mode without authentication; the units must be set to it too.")
+    ] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of the live view (as when piped).")] = False,
 ) -> None:
     """Run the ground station on one or more ports, until Ctrl-C."""
     try:
-        run_async(_ground(port, baud, None if no_web else web, record, set_clocks, plain))
+        run_async(_ground(port, baud, None if no_web else web, record, set_clocks, plain, insecure))
     except KeyboardInterrupt:
         print("station ended; everything received is in the archive")
 
 
 async def _ground(
-    ports: list[str], baud: int, web: str | None, record: Path | None, set_clocks: bool, plain: bool
+    ports: list[str], baud: int, web: str | None, record: Path | None, set_clocks: bool, plain: bool, insecure: bool
 ) -> None:
     import sys
     from contextlib import AsyncExitStack
@@ -64,7 +67,7 @@ async def _ground(
                 recorder = stack.enter_context(Recorder(record / f"{name}.rec"))
             lines.append(Line(url, baudrate=baud, recorder=recorder))
         session = await stack.enter_async_context(
-            own_session(lines, home=home, sender=sender_name("ground"), set_clocks=set_clocks)
+            own_session(lines, home=home, sender=sender_name("ground"), set_clocks=set_clocks, insecure=insecure)
         )
         await stack.enter_async_context(Server(session.runner, home))
         if web is not None:

@@ -284,6 +284,7 @@ async def own_session(
     sender: str,
     strict: bool = False,
     set_clocks: bool = True,
+    insecure: bool = False,
     clock: Callable[[], float] | None = None,
 ) -> AsyncIterator[OwnSession]:
     """A station on these lines, for as long as the context lasts."""
@@ -293,7 +294,13 @@ async def own_session(
 
         clock = clock or Clock()
         station = Station(
-            archive, KeyStore(home / "keys"), now=clock(), name="station", set_clocks=set_clocks, adapt=True
+            archive,
+            KeyStore(home / "keys"),
+            now=clock(),
+            name="station",
+            set_clocks=set_clocks,
+            adapt=True,
+            insecure=insecure,
         )
         runner = Runner(station, lines, clock=clock, strict=strict)
         session = OwnSession(station, runner, sender)
