@@ -76,17 +76,16 @@ def markdown() -> None:
 
 
 @dictionary_app.command()
-def xtce(out: Annotated[Path | None, typer.Option("--out", "-o", help="File; without it, print.")] = None) -> None:
+def xtce(
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File; without it, print.")] = None,
+    unit: Annotated[list[int] | None, typer.Option("--unit", "-u", help="Units to describe; 1 without any.")] = None,
+) -> None:
     """The XTCE mission database."""
-    from importlib import import_module
-
     from rovercam.dictionary import load
+    from rovercam.dictionary.xtce import xtce as database
 
-    try:
-        made = import_module("rovercam.dictionary.xtce").xtce(load())
-    except ModuleNotFoundError:
-        raise typer.BadParameter("this version writes no XTCE yet") from None
+    made = database(load(), unit or [1])
     if out is None:
         print(made)
     else:
-        out.write_text(made)
+        out.write_text(made, encoding="utf-8")

@@ -32,6 +32,10 @@ def ground(
     no_web: Annotated[bool, typer.Option("--no-web", help="Terminal only.")] = False,
     record: Annotated[Path | None, typer.Option(help="Folder to record every port to.")] = None,
     set_clocks: Annotated[bool, typer.Option(help="Set the clock of units that ask for it.")] = True,
+    yamcs: Annotated[
+        bool, typer.Option("--yamcs", help="Serve Yamcs too (`rovercam yamcs export` writes its side).")
+    ] = False,
+    yamcs_port: Annotated[int, typer.Option(help="First of the three ports for Yamcs.")] = 10016,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Bench mode without authentication; the units must be set to it too.")
     ] = False,
@@ -39,13 +43,21 @@ def ground(
 ) -> None:
     """Run the ground station on one or more ports, until Ctrl-C."""
     try:
-        run_async(_ground(port, baud, None if no_web else web, record, set_clocks, plain, insecure))
+        run_async(_ground(port, baud, None if no_web else web, record, set_clocks, plain, yamcs, yamcs_port, insecure))
     except KeyboardInterrupt:
         print("station ended; everything received is in the archive")
 
 
 async def _ground(
-    ports: list[str], baud: int, web: str | None, record: Path | None, set_clocks: bool, plain: bool, insecure: bool
+    ports: list[str],
+    baud: int,
+    web: str | None,
+    record: Path | None,
+    set_clocks: bool,
+    plain: bool,
+    yamcs: bool,
+    yamcs_port: int,
+    insecure: bool,
 ) -> None:
     import sys
     from contextlib import AsyncExitStack
@@ -70,9 +82,17 @@ async def _ground(
             own_session(lines, home=home, sender=sender_name("ground"), set_clocks=set_clocks, insecure=insecure)
         )
         await stack.enter_async_context(Server(session.runner, home))
+        address = ""
         if web is not None:
             address = await _start_web(stack, session, web)
             print(f"console: {address}", flush=True)
+        if yamcs:
+            from rovercam.yamcs import gateway
+
+            await stack.enter_async_context(gateway.serve(session, address, yamcs_port))
+            print(
+                f"yamcs: telemetry on TCP port {yamcs_port}, files on the next, commands on UDP after that", flush=True
+            )
         if plain or not sys.stdout.isatty():
             await _lines(session)
         else:

@@ -22,7 +22,7 @@ from rovercam.keys import KeyStore, KeyStoreError
 from rovercam.protocol import pus, tc
 from rovercam.protocol.cfdp import Entity, RequestError, Settings, TransactionId
 from rovercam.protocol.profiles import TABLE
-from rovercam.station import links
+from rovercam.station import foreign, links
 from rovercam.station.decoding import Decoder
 from rovercam.station.files import FileService
 from rovercam.station.keyring import UnitKeys
@@ -447,6 +447,48 @@ class Station:
         )
         self.commands.add(pending)
         return packet, pending
+
+    def forward(self, packet: bytes, now: float, *, sender: str) -> CommandChanged:
+        """Queue a telecommand packet that another control system built, as it is. Raises StationError, StrangePacket."""
+        request = foreign.understand(packet, self.dictionary)
+        link = self._unit(request.unit)
+        self._open(link)
+        link.follow_sequence(request.sequence)
+        row = self.archive.add_command(
+            time=now,
+            unit=request.unit,
+            name=request.name,
+            arguments=dict(request.arguments),
+            sender=sender,
+            apid=request.apid,
+            sequence=request.sequence,
+            data=packet,
+        )
+        pending = Pending(
+            id=row,
+            unit=request.unit,
+            name=request.name,
+            arguments=request.arguments,
+            sender=sender,
+            apid=request.apid,
+            sequence=request.sequence,
+            acks=request.acks,
+            two_step=request.definition is not None and request.definition.two_step,
+            argument_names=tuple(f.name for f in request.definition.args) if request.definition else (),
+        )
+        self.commands.add(pending)
+        link.send_command(packet, pending, bypass=False)
+        if request.definition is not None:
+            self._decoder.command_sent(request.unit, request.definition, request.arguments, now)
+        snapshot = pending.snapshot(now)
+        self.tell(snapshot)
+        return snapshot
+
+    def relay(self, to: Callable[[int, bytes, float], None]) -> Callable[[], None]:
+        """Call with every report that is stored: unit, packet, generation time; returns the function that ends it."""
+        relays = self._decoder.relays
+        relays.append(to)
+        return lambda: relays.remove(to) if to in relays else None
 
     def put(self, unit: int, data: bytes, target: str, now: float, *, sender: str = "") -> TransactionId:
         """Send a file to a unit; goes on over restarts of either end. Raises StationError."""

@@ -61,7 +61,10 @@ def render(archive: Archive, product: int) -> Rendered:
         raise NoPicture("none of its layers has come yet")
     complete = all(k in layers and layers[k]["status"] == "finished" for k in range(fields["layers"]))
     if fields["format"] == "jpeg":
-        return _jpeg(archive, layers[0], fields, complete)
+        last = fields["layers"] - 1  # before it the thumbnail
+        if last and not (last in layers and layers[last]["status"] == "finished"):
+            return _segments(archive, product, {k: v for k, v in layers.items() if k < last}, fields, complete)
+        return _jpeg(archive, layers[last], fields, complete)
     if fields["codec"] == "raw":
         return _raw(archive, layers[0], fields, complete)
     return _segments(archive, product, layers, fields, complete)
@@ -104,9 +107,10 @@ def _segments(
     """Slots of the progressive codec: any of them, of any layer."""
     from rovercam.protocol.imaging import Progressive
 
-    planes = 3 if fields["format"] == "color" else 1
-    picture = Progressive(fields["width"], fields["height"], fields["depth"], planes=planes)
+    picture = Progressive(fields["width"], fields["height"], fields["depth"])
     for layer, slot in archive.slots(product, SLOT):
         if layer in layers:
-            picture.add(layer, slot)
+            picture.add(-1, slot)  # a file's number is its place in the order of sending; its slots know their layer
+    if not picture.accepted:
+        raise NoPicture("no whole slot of it has come yet")
     return Rendered(pixels=picture.picture(), confidence=picture.confidence(), complete=complete, fields=fields)

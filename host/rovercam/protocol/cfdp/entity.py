@@ -35,7 +35,16 @@ class Counters:
 class Entity:
     """store: where transactions live. Everything it holds is taken up again, as of ``now``."""
 
-    def __init__(self, entity_id: int, store: Store, now: float = 0.0, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        entity_id: int,
+        store: Store,
+        now: float = 0.0,
+        settings: Settings | None = None,
+        *,
+        last_number: int = 0,
+    ) -> None:
+        """last_number: of the newest transaction before these, for stores that forget them."""
         self.id = entity_id
         self.settings = settings or Settings()
         self.counters = Counters()
@@ -45,7 +54,7 @@ class Entity:
         self._senders: dict[TransactionId, Sender] = {}
         self._events: deque[Event] = deque()
         self._replies: list[tuple[int, bytes]] = []
-        self._number = 0
+        self._number = last_number % 0x10000
         for snapshot in store.load():
             self._restore(snapshot, now)
 
