@@ -1,13 +1,15 @@
 """Runs before main.py: which firmware is to start?
 
-A strap from GP22 to ground keeps the unit at MicroPython's prompt, whatever main.py does. /slot names the folder of the
+A strap from GP22 (ESP32-S3: GPIO0, the BOOT button) to ground keeps the unit at MicroPython's prompt, whatever main.py does. /slot names the folder of the
 firmware: "a"; "ab0": a is good, b waits for its trial; "ab1": b is on trial and must report healthy (then: "b"), else
 the next start takes a again; "a!": that has happened, or a failed to start, and shall be told.
 """
 
+import sys
+
 from machine import Pin
 
-STRAPPED = Pin(22, Pin.IN, Pin.PULL_UP).value() == 0
+STRAPPED = Pin(22 if sys.platform == "rp2" else 0, Pin.IN, Pin.PULL_UP).value() == 0
 SLOT = "/a"
 
 

@@ -346,10 +346,13 @@ def main(folder, arena):
 
     with open("/config.json") as f:
         config = json.load(f)
-    from rover.board.pico import PicoBoard
+    if config.get("board") == "esp32s3":
+        from rover.board.esp32 import Esp32Board as ThisBoard
+    else:
+        from rover.board.pico import PicoBoard as ThisBoard
     from rover.keys import FlashKeys
 
-    board = PicoBoard(config)
+    board = ThisBoard(config)
     try:
         app = App(board, arena, config, FlashKeys(config.get("insecure", False)), folder)
         if config.get("watchdog", True):

@@ -23,6 +23,10 @@ namespace_packages = True
 no_site_packages = True
 check_untyped_defs = False
 
+# Another board's module; its stubs and these exclude one another.
+[mypy-esp32]
+ignore_missing_imports = True
+
 # The stubs of this board leave out the inline assembler, which it has.
 [mypy-rover.imaging.kernels_thumb,rover.imaging.planes_thumb]
 disable_error_code = attr-defined

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from rovercam import places
-from rovercam_hil.boards import pinmaps
+from rovercam_hil.boards import filesystem, pinmaps
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "boards"
 
@@ -27,6 +27,19 @@ def test_the_picos_map_is_the_firmwares_default():
         source = (places.firmware_dir() / "rover/board" / file).read_text(encoding="utf-8")
         pins |= ast.literal_eval(re.search(r"^(?:WHEEL_)?PINS = (\{.*?\})", source, re.DOTALL | re.MULTILINE)[1])
     assert pinmaps.load("pico").pins == pins
+
+
+def test_the_esp32s3s_map_is_the_firmwares():
+    source = (places.firmware_dir() / "rover/board/esp32.py").read_text(encoding="utf-8")
+    pins = ast.literal_eval(re.search(r"^PINS = (\{.*?\})", source, re.DOTALL | re.MULTILINE)[1])
+    assert pinmaps.load("esp32s3").pins == pins
+
+
+@pytest.mark.parametrize("arch", ["armv7emsp", "xtensawin"])
+def test_the_firmware_compiles_for_the_other_boards(arch):
+    files = filesystem.firmware_files(arch=arch)
+    assert "/a/rover/app.mpy" in files
+    assert ("/a/rover/imaging/planes_thumb.mpy" in files) == arch.startswith("arm")
 
 
 @pytest.mark.parametrize(

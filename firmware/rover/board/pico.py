@@ -59,8 +59,11 @@ class PicoBoard(Board):
             self.line = UsbLine()
         else:
             self.line = UartLine(config.get("baud", 115200), pins["line_tx"], pins["line_rx"])
-        self._pins = pins
         self._adc = ADC(4)
+        self._start(pins)
+
+    def _start(self, pins):
+        self._pins = pins
         self._watchdog = None
         self._cause = machine.reset_cause()
         self._sensors()

@@ -132,6 +132,8 @@ def _compile_all(folder: Path, sources: Sequence[Path], slot: str, arch: str) ->
         if len(inside.parts) == 1:
             continue
         target = f"/{slot}/{inside.as_posix()}"
+        if path.stem.endswith("_thumb") and not arch.startswith("arm"):
+            continue  # inline assembler of another processor: the portable forms take its place
         if path.suffix == ".py":
             files[target[:-3] + ".mpy"] = compile_mpy(path, path.stem, arch)
         elif path.suffix != ".mpy":

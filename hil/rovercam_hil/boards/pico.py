@@ -203,9 +203,10 @@ class EmulatedPico(Board):
         self._cut_pending = True
         self.sim.stop()
 
-    def reset(self) -> None:
+    def reset(self, *, watchdog: bool = False) -> None:
+        """By the RUN pin; ``watchdog``: as the chip's watchdog does it, which the firmware can tell."""
         if self.powered:
-            self._restart(ResetCause.RUN_PIN)
+            self._restart(ResetCause.WATCHDOG if watchdog else ResetCause.RUN_PIN)
 
     def _restart(self, cause: ResetCause) -> None:
         assert self.nor is not None

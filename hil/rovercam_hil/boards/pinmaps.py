@@ -12,25 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rovercam_hil.boards.base import BoardError
+from rovercam_hil.boards.headers import BY_CHIP, Header
 
 FOLDER = Path(__file__).parent / "pins"
-STRAP = 22
-HEADER = {  # GP number -> pin of the 40-pin header (Raspberry Pi Pico data sheet, figure 2); the same on the Pico 2
-    0: 1, 1: 2, 2: 4, 3: 5, 4: 6, 5: 7, 6: 9, 7: 10, 8: 11, 9: 12, 10: 14, 11: 15, 12: 16, 13: 17, 14: 19, 15: 20,
-    16: 21, 17: 22, 18: 24, 19: 25, 20: 26, 21: 27, 22: 29, 26: 31, 27: 32, 28: 34,
-}  # fmt: skip
-SUPPLY = {3: "GND", 8: "GND", 13: "GND", 18: "GND", 23: "GND", 28: "GND", 30: "RUN", 33: "AGND", 35: "ADC_VREF", 36: "3V3 OUT",
-          37: "3V3_EN", 38: "GND", 39: "VSYS", 40: "VBUS"}  # fmt: skip
-# Which pins a function can be on (RP2040 data sheet 1.4.3, RP2350 9.4): the bus unit the firmware uses, and the remainder.
-SELECTABLE = {
-    "line_tx": ("UART0 TX", {0, 12, 16, 28}),
-    "line_rx": ("UART0 RX", {1, 13, 17, 29}),
-    "spi_sck": ("SPI0 SCK", {2, 6, 18, 22}),
-    "spi_mosi": ("SPI0 TX", {3, 7, 19, 23}),
-    "spi_miso": ("SPI0 RX", {0, 4, 16, 20}),
-    "i2c_sda": ("I2C0 SDA", {0, 4, 8, 12, 16, 20, 24, 28}),
-    "i2c_scl": ("I2C0 SCL", {1, 5, 9, 13, 17, 21, 25, 29}),
-}
 SERVOS = ("pan", "tilt", "release", "steering")
 """On PWM at 50 Hz."""
 MOTORS = tuple(f"motor_{side}_{place}" for side in ("left", "right") for place in ("front", "middle", "rear"))
@@ -88,6 +72,14 @@ class PinMap:
     proven: str
     pins: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def header(self) -> Header:
+        """Raises PinMapError for a chip that no header is known of."""
+        try:
+            return BY_CHIP[self.chip]
+        except KeyError:
+            raise PinMapError(f"pin map {self.name}: no chip {self.chip!r}; there are {', '.join(BY_CHIP)}") from None
+
 
 def names() -> list[str]:
     """Boards there is a map of."""
@@ -128,20 +120,23 @@ def load_file(path: Path) -> PinMap:
 def check(wiring: PinMap) -> None:
     """Raises PinMapError with every conflict."""
     faults = []
+    header = wiring.header
     users: dict[int, list[str]] = {}
     for name, gp in sorted(wiring.pins.items()):
         users.setdefault(gp, []).append(name)
-        if gp not in HEADER:
-            faults.append(f"{name}: GP{gp} is not on the board's header")
-        elif name in SELECTABLE and gp not in SELECTABLE[name][1]:
-            what, allowed = SELECTABLE[name]
-            faults.append(
-                f"{name}: {what} cannot be on GP{gp}, only on {', '.join(f'GP{p}' for p in sorted(allowed & HEADER.keys()))}"
-            )
-        if gp == STRAP:
-            faults.append(f"{name}: GP{STRAP} is the strap that keeps the unit at the prompt")
-    faults += [f"GP{gp} is used by {' and '.join(who)}" for gp, who in sorted(users.items()) if len(who) > 1]
-    faults += _pwm_faults(wiring)
+        if gp not in header.pins:
+            faults.append(f"{name}: {header.prefix}{gp} is not on the board's header")
+        elif name in header.selectable and gp not in header.selectable[name][1]:
+            what, allowed = header.selectable[name]
+            there = ", ".join(f"{header.prefix}{p}" for p in sorted(allowed & header.pins.keys()))
+            faults.append(f"{name}: {what} cannot be on {header.prefix}{gp}, only on {there}")
+        if gp == header.strap:
+            faults.append(f"{name}: {header.prefix}{gp} is the strap that keeps the unit at the prompt")
+    faults += [
+        f"{header.prefix}{gp} is used by {' and '.join(who)}" for gp, who in sorted(users.items()) if len(who) > 1
+    ]
+    if header.pwm_slices:
+        faults += _pwm_faults(wiring)
     if faults:
         raise PinMapError(f"pin map {wiring.name}:\n  " + "\n  ".join(faults))
 
@@ -169,18 +164,15 @@ def _pwm_faults(wiring: PinMap) -> list[str]:
 
 def table(wiring: PinMap) -> str:
     """The wiring as a Markdown table."""
-    lines = ["| board pin | GP | function | to | note |", "|---|---|---|---|---|"]
+    header = wiring.header
+    lines = [f"| board pin | {header.prefix} | function | to | note |", "|---|---|---|---|---|"]
     for name, gp in sorted(wiring.pins.items(), key=lambda item: item[1]):
         to, note = TO[name]
-        what = SELECTABLE.get(name, (name.replace("_", " "),))[0]
-        lines.append(f"| {HEADER[gp]} | GP{gp} | {what} | {to} | {note} |")
-    lines.append(f"| {HEADER[STRAP]} | GP{STRAP} | strap | GND while starting: stay at MicroPython's prompt | |")
-    lines.append("| 36 | 3V3 OUT | supply | sensors VCC, cameras VCC | at most 300 mA |")
-    lines.append(
-        "| 40 | VBUS | supply | servos 5 V | from USB; big servos from a supply of their own, grounds joined |"
-    )
-    lines.append("| 3, 8, 13, 18, 23, 28, 38 | GND | ground | all of them | |")
-    return "\n".join(lines)
+        what = header.selectable.get(name, (name.replace("_", " "),))[0]
+        lines.append(f"| {header.pins[gp]} | {header.prefix}{gp} | {what} | {to} | {note} |")
+    strap = header.strap
+    lines.append(f"| {header.pins[strap]} | {header.prefix}{strap} | strap | {header.strap_note} | |")
+    return "\n".join((*lines, *header.supply))
 
 
 ROW, TOP, LEFT, BODY = 24, 60, 330, 220
@@ -188,42 +180,48 @@ ROW, TOP, LEFT, BODY = 24, 60, 330, 220
 
 def drawing(wiring: PinMap) -> str:
     """The board from above with every wire named, as SVG."""
-    used = {HEADER[gp]: (f"GP{gp}", name) for name, gp in wiring.pins.items()}
-    used[HEADER[STRAP]] = (f"GP{STRAP}", "strap")
-    plain = {pin: f"GP{gp}" for gp, pin in HEADER.items()}
-    height = TOP + 20 * ROW + 30
+    header = wiring.header
+    used = {header.pins[gp]: name for name, gp in wiring.pins.items()} | {header.pins[header.strap]: "strap"}
+    rows = len(header.left)
+    height = TOP + rows * ROW + 30
     width = 2 * LEFT + BODY
+    usb = TOP - 24 + (rows * ROW + 12 if header.usb_below else 0)
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" font-family="sans-serif" font-size="12" '
         f'role="img" aria-label="Wiring of {html.escape(wiring.title)}">',
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
         f'<text x="{width / 2}" y="22" text-anchor="middle" font-size="16" fill="#222">{html.escape(wiring.title)} ({wiring.chip})</text>',
-        f'<rect x="{LEFT}" y="{TOP - 14}" width="{BODY}" height="{20 * ROW + 14}" rx="8" fill="#e8efe8" stroke="#567"/>',
-        f'<rect x="{LEFT + BODY / 2 - 26}" y="{TOP - 24}" width="52" height="22" rx="3" fill="#bbb" stroke="#567"/>',
-        f'<text x="{LEFT + BODY / 2}" y="{TOP - 9}" text-anchor="middle" fill="#222">USB</text>',
+        f'<rect x="{LEFT}" y="{TOP - 14}" width="{BODY}" height="{rows * ROW + 14}" rx="8" fill="#e8efe8" stroke="#567"/>',
+        f'<rect x="{LEFT + BODY / 2 - 26}" y="{usb}" width="52" height="22" rx="3" fill="#bbb" stroke="#567"/>',
+        f'<text x="{LEFT + BODY / 2}" y="{usb + 15}" text-anchor="middle" fill="#222">USB</text>',
     ]
-    for pin in range(1, 41):
-        left = pin <= 20
-        y = TOP + ROW * ((pin - 1) if left else (40 - pin)) + 10
-        x = LEFT if left else LEFT + BODY
-        label = plain.get(pin, SUPPLY.get(pin, ""))
-        inner, anchor = (x + 12, "start") if left else (x - 12, "end")
-        out.append(f'<circle cx="{x}" cy="{y - 4}" r="5" fill="#fff" stroke="#567"/>')
-        out.append(f'<text x="{inner}" y="{y}" text-anchor="{anchor}" fill="#456">{pin} {html.escape(label)}</text>')
-        if pin not in used:
-            continue
-        _, name = used[pin]
-        colour = COLOURS.get(name.split("_")[0], "#777")
-        text = TO[name][0] if name in TO else "strap: GND at start = prompt"
-        far = x - 26 if left else x + 26
-        out.append(
-            f'<line x1="{x - 5 if left else x + 5}" y1="{y - 4}" x2="{far}" y2="{y - 4}" stroke="{colour}" stroke-width="3"/>'
-        )
-        out.append(
-            f'<text x="{far - 6 if left else far + 6}" y="{y}" text-anchor="{"end" if left else "start"}" fill="{colour}">{html.escape(text)}</text>'
-        )
+    for left, side in ((True, header.left), (False, header.right)):
+        for row, (pin, what) in enumerate(side):
+            out += _wire(left, TOP + ROW * row + 10, pin, what, used.get(pin))
     out.append("</svg>")
     return "\n".join(out) + "\n"
+
+
+def _wire(left: bool, y: int, pin: str, what: str, name: str | None) -> list[str]:
+    """One pin of the drawing, and the wire on it if function ``name`` is there."""
+    x = LEFT if left else LEFT + BODY
+    inner, anchor = (x + 12, "start") if left else (x - 12, "end")
+    out = [
+        f'<circle cx="{x}" cy="{y - 4}" r="5" fill="#fff" stroke="#567"/>',
+        f'<text x="{inner}" y="{y}" text-anchor="{anchor}" fill="#456">{pin} {html.escape(what)}</text>',
+    ]
+    if name is None:
+        return out
+    colour = COLOURS.get(name.split("_")[0], "#777")
+    text = TO[name][0] if name in TO else "strap: prompt instead of the unit"
+    far = x - 26 if left else x + 26
+    out.append(
+        f'<line x1="{x - 5 if left else x + 5}" y1="{y - 4}" x2="{far}" y2="{y - 4}" stroke="{colour}" stroke-width="3"/>'
+    )
+    out.append(
+        f'<text x="{far - 6 if left else far + 6}" y="{y}" text-anchor="{"end" if left else "start"}" fill="{colour}">{html.escape(text)}</text>'
+    )
+    return out
 
 
 def page(wiring: PinMap) -> str:
