@@ -121,9 +121,9 @@ class App:
         while _VC0 - self.downlink.pending() < _LONG_REPORT:
             await asyncio.sleep_ms(20)
 
-    def send_file(self, path, priority, cls=2, repair=0, slots=False):
+    def send_file(self, path, priority, cls=2, repair=0, slots=False, passes=1):
         """Queue a file for downlink; slots: a picture layer, sent spatially interleaved. Returns the transaction."""
-        number = self.cfdp.put(path, None, priority, cls, repair, _SLOT if slots else 0)
+        number = self.cfdp.put(path, None, priority, cls, repair, _SLOT if slots else 0, passes)
         self._wake.set()
         return number
 
@@ -233,7 +233,9 @@ class App:
             if self.products.feed():
                 self._wake.set()
             busy = self.cfdp.transactions()
-            quiet = time.ticks_diff(last, self._last_heard) > _AWAY_MS
+            silence = time.ticks_diff(last, self._last_heard)
+            quiet = silence > _AWAY_MS
+            self.cfdp.frozen = silence > self.downlink.silence_ms  # nobody would ask for what is lost
             await asyncio.sleep_ms(100 if busy else 500 * _NIGHT if quiet and self.asleep() else 500)
             now = time.ticks_ms()
             self.cfdp.tick(time.ticks_diff(now, last))

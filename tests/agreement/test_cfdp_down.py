@@ -221,6 +221,25 @@ def test_suspend_resume_cancel(board: Worker, tmp_path: Path) -> None:
     assert line.worker.eval("[e[0] for e in os.ilistdir('/f/t')]") == ["seq"]
 
 
+def test_frozen_without_a_ground(board: Worker, tmp_path: Path) -> None:
+    """Nobody would ask for what is lost: class 2 stands still, class 1 goes on, and a ground that is heard ends it."""
+    data = noise(7, 30000)
+    line = Line(board, tmp_path, capacity=600)
+    transaction = line.get("f", data)
+    line.run(lambda: False, 0.5)
+    line.worker.run("c.frozen = True")
+    line.run(lambda: False, 0.1)
+    sent = line.data_sent
+    line.run(lambda: False, 20.0)
+    assert 0 < sent == line.data_sent < len(data)
+    blind = line.get("g", data, cls=1)
+    assert line.run(lambda: line.got(blind) is not None, 20)
+    assert line.got(transaction) is None
+    line.worker.run("c.heard()")
+    assert line.run(lambda: line.got(transaction) is not None, 20)
+    assert line.data_sent == 2 * len(data)
+
+
 def test_file_gone(board: Worker, tmp_path: Path) -> None:
     """The file is evicted from a full flash during its transfer: the ground is told, the board goes on."""
     line = Line(board, tmp_path, capacity=600)

@@ -183,6 +183,7 @@ class _Tx:
 class Cfdp:
     """entity_id: number of the unit. folder: where transaction records live, ends without slash.
 
+    frozen: set it while there is no ground (727.0-B-5 freeze): class 2 and its timers stand still, class 1 goes on. heard() ends it.
     on_event(kind, transaction, path, value) is called from next_packet, pdu_in and the operator's calls.
     Counters: pdus_in, pdus_bad, pdus_out, bytes_out, bytes_resent, naks_dropped.
     """
@@ -240,14 +241,9 @@ class Cfdp:
         self._cancel(tx, _C_CANCEL)
         return True
 
-    def freeze(self, on: bool) -> None:
-        """No file data and no timers while there is no ground to hear it (727.0-B-5 freeze / thaw)."""
-        self.frozen = on
-        if not on:
-            self.heard()
-
     def heard(self) -> None:
         """The ground is there (again): waiting questions are asked at once instead of after their back-off."""
+        self.frozen = False
         for tx in self._txs:
             tx.interval = _FIRST_MS
             tx.tries = 0
@@ -261,10 +257,8 @@ class Cfdp:
     def backlog(self, enough: int) -> int:
         """Bytes of packets that are ready, roughly; counted up to `enough`."""
         n = 12 * len(self._acks)
-        if self.frozen:
-            return n
         for tx in self._txs:
-            if tx.suspended:
+            if tx.suspended or self.frozen and tx.cls == 2:
                 continue
             if tx.flags:
                 n += 48
@@ -327,10 +321,8 @@ class Cfdp:
             n = self._receiver.out(buf, room)
             if n:
                 return n
-        if self.frozen:
-            return 0
         for tx in self._txs:
-            if tx.suspended:
+            if tx.suspended or self.frozen and tx.cls == 2:
                 continue
             try:
                 n = self._tx_out(tx, buf, room)

@@ -49,7 +49,7 @@ def execute(app, key, args):
     if key == d.C_DOWNLINK_FILE:
         if args[0] == "/key.bin" or _size(args[0]) < 0:
             return d.F_UNKNOWN_FILE
-        app.send_file(args[0], args[1] * 16, args[2], args[3])
+        app.send_file(args[0], args[1] * 16, args[2], args[3], passes=args[4])
         return None
     if key == d.C_DOWNLINK_PRODUCT:
         return None if app.products.add(args[0], args[2], args[1]) else d.F_UNKNOWN_FILE
