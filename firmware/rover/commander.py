@@ -19,11 +19,11 @@ _SERVICES = {
     5: "events",
     8: "functions",
     9: "timing",
-    11: "schedule",
-    12: "monitoring",
-    15: "recorder",
+    11: "schedule_commands",
+    12: "monitoring_commands",
+    15: "recorder_commands",
     17: "test",
-    19: "actions",
+    19: "actions_commands",
     20: "parameters",
     21: "sequences",
     23: "files",
@@ -83,10 +83,15 @@ class Commander:
             if name.startswith(
                 ("rover.services.", "rover.camera", "rover.imaging", "rover.vehicle", "rover.board.wheels")
             ) and not name.startswith(_KEPT):
-                parent, _, child = name.rpartition(".")
-                del sys.modules[name]
-                if parent in sys.modules and hasattr(sys.modules[parent], child):
-                    delattr(sys.modules[parent], child)
+                self.forget(name)
+
+    def forget(self, *names):
+        """Let go of these modules; an activity does so with what it needs no more."""
+        for name in names:
+            parent, _, child = name.rpartition(".")
+            sys.modules.pop(name, None)
+            if parent in sys.modules and hasattr(sys.modules[parent], child):
+                delattr(sys.modules[parent], child)
 
     def execute(self, packet):
         """Verify and run one telecommand packet."""
@@ -154,7 +159,9 @@ class Commander:
         if ack & 4:
             self._requests[id(task)] = request
         try:
-            code = await work or 0
+            code = await work
+            if not isinstance(code, int):
+                code = 0  # an activity may return what it made, for one that calls it
         except Failed as e:
             code = e.args[0]
             extra = e.args[1] if len(e.args) > 1 else 0

@@ -14,6 +14,7 @@ _STATE = const(4)  # positions in the catalogue entry
 _PRIORITY = const(6)
 _LAYERS = const(7)
 _CODEC = const(8)
+_FORMAT = const(9)
 
 
 class Queue:
@@ -21,7 +22,7 @@ class Queue:
         self.app = app
         self._waiting = []  # priority << 24 | order of arrival << 14 | product, kept sorted
         self._arrivals = 0
-        self._last_layer = {}
+        self._layers = {}  # product -> first << 4 | last layer asked for, where that is not all of them
 
     def load(self):
         """Products that were waiting when the unit stopped."""
@@ -31,14 +32,15 @@ class Queue:
             if record and record[_STATE] == d.PRODUCT_STATE_QUEUED:
                 self._insert(number, record[_PRIORITY])
 
-    def add(self, number, priority, last_layer=15):
-        """Queue a product; False when there is none of this number or the queue is full."""
+    def add(self, number, priority, last_layer=15, first_layer=0):
+        """Queue a product, or some of its layers; False when there is none of this number or the queue is full."""
         if len(self._waiting) >= _MAX or not self.app.store.change(
             number, state=d.PRODUCT_STATE_QUEUED, priority=priority
         ):
             return False
-        if last_layer < 15:
-            self._last_layer[number] = last_layer
+        self._layers.pop(number, 0)
+        if last_layer < 15 or first_layer:
+            self._layers[number] = first_layer << 4 | last_layer
         self._insert(number, priority)
         return True
 
@@ -62,28 +64,40 @@ class Queue:
             return False
         busy = [t[1] for t in app.cfdp.transactions()]
         priority = record[_PRIORITY]
+        first = self._layers.get(number, 15)
+        last = min(record[_LAYERS] - 1, first & 15)
+        first >>= 4
+        if last == record[_LAYERS] - 1:
+            self._layers.pop(number, 0)
         path = app.store.path(number, "m")
-        if path not in busy:
+        if path not in busy and not first:
             app.send_file(path, priority * 16)
-        for layer in range(min(record[_LAYERS], self._last_layer.pop(number, 15) + 1)):
+        for layer in range(first, last + 1):
             path = app.store.path(number, layer)
             if path not in busy:
-                # later layers after the earlier ones of the same product, but before less urgent products
-                app.send_file(path, priority * 16 + 1 + layer, slots=record[_CODEC] != d.CODEC_RAW)
+                # later layers after the earlier ones of the same product, but before less urgent products;
+                # of a JPEG only the thumbnail before it is in slots
+                slots = record[_CODEC] != d.CODEC_RAW or (
+                    record[_FORMAT] == d.PICTURE_FORMAT_JPEG and layer + 1 < record[_LAYERS]
+                )
+                app.send_file(path, priority * 16 + 1 + layer, slots=slots)
         app.store.change(number, state=d.PRODUCT_STATE_PARTLY_DOWN)
         return True
 
     def finished(self, path):
-        """A transaction of a product's file ended well; the product is down with its last one."""
+        """A transaction of a product's file ended well; the product is down with its last one, if all layers were asked for."""
         prefix = path[:8]
         for t in self.app.cfdp.transactions():
             if t[1].startswith(prefix) and t[1] != path:
                 return
-        self.app.store.change(int(path[3:7]), state=d.PRODUCT_STATE_DOWN)
+        number = int(path[3:7])
+        if number not in self._layers:
+            self.app.store.change(number, state=d.PRODUCT_STATE_DOWN)
 
     def forget(self, number):
         """The product is being deleted: out of the queue, its transactions cancelled."""
         self._waiting = [w for w in self._waiting if w & 0x3FFF != number]
+        self._layers.pop(number, 0)
         prefix = "/p/%04d." % number
         for t in self.app.cfdp.transactions():
             if t[1].startswith(prefix):

@@ -118,7 +118,7 @@ class Store:
     def delete(self, number):
         """Remove a product; the entry goes first, so that a cut never leaves an entry without layers."""
         known = False
-        for layer in ("m", 0, 1, 2, 3, 4, 5, 6, 7):
+        for layer in ("m", "c", 0, 1, 2, 3, 4, 5, 6, 7):
             try:
                 os.remove(self.path(number, layer))
                 known = known or layer == "m"
@@ -133,13 +133,13 @@ class Store:
         s = os.statvfs("/")
         return s[0] * s[3] - _RESERVE
 
-    def make_room(self, wanted):
+    def make_room(self, wanted, lose=True):
         """Remove the oldest unprotected products until `wanted` bytes are free; products already down go first.
 
-        Returns False, with an event, when protected products leave too little room.
+        lose False: only those. Returns False, with an event, when what stays leaves too little room.
         """
         app = self.app
-        for released in (True, False):
+        for released in (True, False) if lose else (True,):
             if self.free() >= wanted:
                 return True
             for number in self.numbers():

@@ -1,48 +1,226 @@
-"""Joins the segment encoder to the product store: one file per layer, slots in the order they are made."""
+"""Joins the encoder to the product store: one file per part of a picture, slots in the order they are made.
 
-from rover.imaging.segments import Encoder
+Grey: rows of the camera go straight through the encoder. Colour: while luminance is coded, chroma waits in a file beside
+the layers; then it is coded plane after plane in the same arena, into the same files. What a picture of VGA size leaves
+there is 154 KB with a bit budget, where chroma is averaged over pairs of rows (4:2:0), and 307 KB else (4:2:2).
 
-_LAYERS = 4  # thumbnail, base, to plane 2, to lossless
+Files: in the order in which they are to be sent. 0 thumbnail, [base of the region of interest,] base, refinements.
+"""
+
+import os
+from array import array
+
+from micropython import const
+
+from rover import dictionary as d
+from rover.camera.pixels import add, luma, settle
+from rover.commander import Failed
+
+_CHUNK = const(2048)
 
 
-class Writer:
-    """rate: hundredths of a bit per pixel for thumbnail and base together; lossless adds the refinements.
+def make_writer(store, shot, arena):
+    """What takes the rows: row(yuyv) until step() is False, then finish() until False, and close() in any case.
 
-    Raises ValueError when the budget is too small for the thumbnail, MemoryError when the arena is too small for the width.
-    """
+    Raises ValueError when the budget is too small for the thumbnail, MemoryError when the arena is too small for the width,
+    Failed when flash has no room."""
+    pixels = shot.width * shot.height
+    color = shot.form == d.PICTURE_FORMAT_COLOR
+    if shot.codec == d.CODEC_RAW:
+        if color:
+            raise Failed(d.F_UNSUPPORTED)
+        wanted = pixels
+    elif shot.codec == d.CODEC_LOSSLESS:
+        wanted = pixels * 3 // 4 + (pixels * 3 // 2 if color else 0)
+    else:
+        wanted = pixels * shot.rate // 800 + (pixels // 2 if color else 0)
+    if not store.make_room(wanted + wanted // 16 + 2048):
+        raise Failed(d.F_FLASH_FULL)
+    return (Raw if shot.codec == d.CODEC_RAW else Color if color else Coded)(store, shot, arena)
 
-    def __init__(self, store, number, width, height, lossless, rate, arena, depth=8):
-        self.layers = _LAYERS if lossless else 2
-        self._files = []
-        self._encoder = Encoder(
-            width,
-            height,
-            depth,
-            arena,
-            self._slot,
-            picture=number & 255,
-            quality=None,
-            budget=width * height * rate // 800,
-            refine=2 if lossless else 0,
-        )
-        for layer in range(self.layers):
-            self._files.append(open(store.path(number, layer), "wb"))
-        self._row = self._encoder.row_buffer
-        self.push = self._encoder.push
-        self.step = self._encoder.step
 
-    def row(self):
-        """Where the next row's pixels go."""
-        return self._row
+class _Rows:
+    """Rows of YUYV to rows of pixels, averaged over binning × binning."""
 
-    def _slot(self, layer, slot):
-        self._files[layer].write(slot)
+    def _begin(self, shot):
+        self._n = shot.binning
+        self._k = 0
+        self._width = shot.width
+        self._sums = array("H", [0] * shot.width) if shot.binning > 1 else None
+
+    def _luma(self, line, out):
+        # True when the row in out is complete
+        if not self._sums:
+            luma(line, out, self._width)
+            return True
+        add(line, self._sums, self._width, self._n, 0, 2)
+        self._k += 1
+        if self._k < self._n:
+            return False
+        self._k = 0
+        settle(self._sums, out, self._width, self._n)
+        return True
+
+
+class Raw(_Rows):
+    """Codec id 0: pixels as they are, one layer."""
+
+    def __init__(self, store, shot, arena):
+        self._begin(shot)
+        rows = max(1, min(shot.height, _CHUNK // shot.width))
+        self._buf = arena[: rows * shot.width]
+        self._at = 0
+        self._file = open(store.path(shot.number, 0), "wb")
+        self.layers = 1
+
+    def row(self, line):
+        if self._luma(line, self._buf[self._at :]):
+            self._at += self._width
+            if self._at == len(self._buf):
+                self._file.write(self._buf)
+                self._at = 0
+
+    def step(self):
+        return False
 
     def finish(self):
-        """Everything out; returns the number of layers."""
+        self._file.write(self._buf[: self._at])
+        self._at = 0
+        return False
+
+    def close(self):
+        self._file.close()
+
+
+class Coded(_Rows):
+    """Luminance alone."""
+
+    _share = 100  # per cent of the budget for luminance
+
+    def __init__(self, store, shot, arena):
+        self._begin(shot)
+        self._lossless = shot.codec == d.CODEC_LOSSLESS
+        self._order = b"\0\2\3\4\1" if shot.roi else b"\0\1\2\3"  # part of the encoder -> file
+        self.layers = (4 if self._lossless else 2) + (1 if shot.roi else 0)
+        self._files = []
+        self._shot = shot
+        self._arena = arena
+        self._table = None
+        self._take(self._make(0, shot.width, shot.height, self._share))
+        for layer in range(self.layers):
+            self._files.append(open(store.path(shot.number, layer), "wb"))
+
+    def _make(self, plane, width, height, share):
+        from rover.imaging.segments import Encoder
+
+        shot = self._shot
+        budget = int(shot.width * shot.height * shot.rate * share // 80000)
+        if plane or self._lossless:
+            # what a budget must be at least; asked too little for, these two get it all the same
+            budget = max(budget, ((width + 7 >> 3) * (height + 7 >> 3) // 320 + 3) * 200)
+        return Encoder(
+            width,
+            height,
+            8,
+            self._arena,
+            self._slot,
+            picture=shot.number & 255,
+            plane=plane,
+            quality=None,
+            budget=budget,
+            shares=None if plane else shot.shares,
+            refine=2 if self._lossless else 0,
+            roi=None if plane else shot.roi,
+            roi_gain=shot.roi_gain,
+            table=self._table,
+        )
+
+    def _take(self, encoder):
+        self._encoder = encoder
+        self._table = encoder.coder.table
+        self._pixels = encoder.row_buffer
+        self.step = encoder.step
+
+    def _slot(self, part, slot):
+        self._files[self._order[part]].write(slot)
+
+    def row(self, line):
+        if self._luma(line, self._pixels):
+            self._encoder.push()
+
+    def finish(self):
+        """Call until False."""
         self._encoder.finish()
-        return self.layers
+        return False
 
     def close(self):
         for f in self._files:
             f.close()
+
+
+class Color(Coded):
+    """Luminance and two planes of chroma at half its width."""
+
+    def __init__(self, store, shot, arena):
+        self._share = 100 - shot.chroma
+        self._wide = shot.width >> 1
+        self._down = shot.binning * (1 if shot.codec == d.CODEC_LOSSLESS else 2)  # rows to one of chroma
+        self._high = shot.height * shot.binning // self._down
+        self._rows = 0
+        self._u = array("H", [0] * self._wide)
+        self._v = array("H", [0] * self._wide)
+        self._out = memoryview(bytearray(2 * self._wide))
+        self._path = store.path(shot.number, "c")
+        self._plane = 0
+        self._spool = None
+        super().__init__(store, shot, arena)
+        self._spool = open(self._path, "wb")
+
+    def row(self, line):
+        # nothing is called here that could be done in place: the stack is deep below push()
+        if self._luma(line, self._pixels):
+            self._encoder.push()
+        n = self._n
+        wide = self._wide
+        add(line, self._u, wide, n, 1, 4)
+        add(line, self._v, wide, n, 3, 4)
+        self._rows += 1
+        if self._rows % self._down == 0:
+            out = self._out
+            settle(self._u, out, wide, n, self._down)
+            settle(self._v, out[wide:], wide, n, self._down)
+            self._spool.write(out)
+
+    def finish(self):
+        if self._plane == 0:
+            self._encoder.finish()
+            self._spool.close()
+            self._next()
+            return True
+        # one row of the plane at hand
+        if self._rows < self._high:
+            self._rows += 1
+            self._spool.readinto(self._out)
+            part = (self._plane - 1) * self._wide
+            self._pixels[:] = self._out[part : part + self._wide]
+            self._encoder.push()
+            return True
+        self._encoder.finish()
+        self._spool.close()
+        if self._plane == 2:
+            return False
+        self._next()
+        return True
+
+    def _next(self):
+        self._plane += 1
+        self._rows = 0
+        self._encoder = None
+        self._take(self._make(self._plane, self._wide, self._high, self._shot.chroma / 2))
+        self._spool = open(self._path, "rb")
+
+    def close(self):
+        super().close()
+        if self._spool:
+            self._spool.close()
+            os.remove(self._path)

@@ -11,7 +11,6 @@ from micropython import const
 
 from rover import dictionary as d
 from rover.camera import base
-from rover.camera.pixels import luma
 from rover.commander import Failed
 
 _YIELD_ROWS = const(8)  # other tasks run at least after so many rows
@@ -19,147 +18,189 @@ _CHUNK = const(2048)
 _ENOSPC = const(28)
 
 
-async def capture(app, camera, size, form, codec, rate, x, y, width, height, exposure, gain, priority, downlink):
-    """Arguments as in the dictionary. Raises Failed; leaves nothing behind when it does."""
+class Shot:
+    """The arguments of the command `capture`, by name, and what becomes of them."""
+
+    def __init__(self, args):
+        (
+            self.camera, self.size, self.form, self.codec, self.rate, self.x, self.y, self.width, self.height,
+            self.exposure, self.gain, self.priority, self.downlink, self.last_layer, self.binning, self.metering,
+            self.balance, self.look, x, y, width, height, self.roi_gain, self.chroma, self.correct,
+        ) = args  # fmt: skip
+        self.roi = (x, y, width, height) if width and height else None
+        self.layers = 0
+        self.number = 0
+
+
+async def take(app, args):
+    """Arguments as in the dictionary. Raises Failed; leaves nothing behind when it does. Returns the Shot."""
     start = time.ticks_ms()
-    if form == d.PICTURE_FORMAT_COLOR:  # only the camera's own JPEG brings colour so far
-        raise Failed(d.F_UNSUPPORTED)
+    shot = Shot(args)
+    if shot.binning == 3:
+        raise Failed(d.F_OUT_OF_RANGE)
+    app.commander.forget("rover.services.functions")  # it has done its part, and the heap is short now
     buf = app.arena.take(d.HEAP_OWNER_CAPTURE)
     if buf is None:
         raise Failed(d.F_BUSY, app.arena.owner)
-    number = 0
     try:
-        number = app.store.new()
-        cam, camera = await _expose(app, camera, size, form, exposure, gain)
+        shot.number = app.store.new()
+        cam = await _expose(app, shot, buf)
         app.commander.progress(1)  # the picture is in the camera's memory
-        if form == d.PICTURE_FORMAT_JPEG:
-            width, height, x, y = cam.width, cam.height, 0, 0
-            layers = await _copy(app, cam, number)
-            codec = d.CODEC_RAW
+        if shot.form == d.PICTURE_FORMAT_JPEG:
+            from rover.services.jpeg import keep
+
+            shot.width, shot.height, shot.x, shot.y, shot.binning = cam.width, cam.height, 0, 0, 1
+            shot.codec = d.CODEC_RAW
+            await keep(app, cam, shot, buf)
         else:
-            width = width or cam.width - x
-            height = height or cam.height - y
-            if width < 8 or height < 8 or x + width > cam.width or y + height > cam.height:
-                raise Failed(d.F_BAD_REGION)
-            layers = await _encode(app, cam, number, codec, rate, x, y, width, height, buf)
+            await _encode(app, cam, shot, buf)
         bytes_stored = app.store.commit(
-            number, d.PRODUCT_KIND_PICTURE, priority, layers, codec, form, camera, 8, width, height, x, y, 1, exposure, gain
+            shot.number, d.PRODUCT_KIND_PICTURE, shot.priority, shot.layers, shot.codec, shot.form, shot.camera, 8,
+            shot.width, shot.height, shot.x, shot.y, shot.binning, shot.exposure, shot.gain,
         )  # fmt: skip
     except base.CameraError as e:
-        app.events.report(d.E_CAMERA_FAILED, ">BB", camera, e.code)
+        app.store.delete(shot.number)
+        app.events.report(d.E_CAMERA_FAILED, ">BB", shot.camera, e.code)
         raise Failed(d.F_CAMERA_ABSENT if e.code == base.ABSENT else d.F_CAMERA_FAILED, e.code) from None
     except OSError as e:
-        app.store.delete(number)
+        app.store.delete(shot.number)
         if e.args[0] == _ENOSPC:
             app.events.report(d.E_FLASH_FULL, ">II", 0, max(0, app.store.free()))
             raise Failed(d.F_FLASH_FULL) from None
         raise
     except Exception:
-        app.store.delete(number)
+        app.store.delete(shot.number)
         raise
     finally:
         app.arena.release()
     spent = time.ticks_diff(time.ticks_ms(), start)
-    app.events.report(d.E_PICTURE_TAKEN, ">HHHII", number, width, height, bytes_stored, spent)
-    if downlink:
-        app.products.add(number, priority)
+    app.events.report(d.E_PICTURE_TAKEN, ">HHHII", shot.number, shot.width, shot.height, bytes_stored, spent)
+    if shot.downlink:
+        app.products.add(shot.number, shot.priority, shot.last_layer)
+    return shot
 
 
-async def _expose(app, camera, size, form, exposure, gain):
-    """(camera with a picture in its FIFO, its id). auto falls back to the pattern where no camera answers."""
-    automatic = camera == d.CAMERA_AUTO
-    if camera != d.CAMERA_PATTERN:
-        cam = app.board.camera(d.CAMERA_MAST if automatic else camera)
+async def _expose(app, shot, buf):
+    """The camera, with a picture in its FIFO. auto falls back to the pattern where no camera answers."""
+    automatic = shot.camera == d.CAMERA_AUTO
+    if shot.camera != d.CAMERA_PATTERN:
+        cam = app.board.camera(d.CAMERA_MAST if automatic else shot.camera)
         if cam is None and not automatic:
             raise Failed(d.F_CAMERA_ABSENT)
         if cam is not None:
             try:
                 await cam.begin()
-                await cam.set_exposure(exposure)
-                await cam.set_gain(gain)
-                await cam.capture(size, base.FORMAT_JPEG if form == d.PICTURE_FORMAT_JPEG else base.FORMAT_YUV)
-                return cam, d.CAMERA_MAST if automatic else camera
+                if automatic:
+                    shot.camera = d.CAMERA_MAST
+                await _set_up(app, cam, shot, buf)
+                await cam.capture(
+                    shot.size, base.FORMAT_JPEG if shot.form == d.PICTURE_FORMAT_JPEG else base.FORMAT_YUV
+                )
+                return cam
             except base.CameraError as e:
                 if not automatic or e.code != base.ABSENT:
                     raise
     from rover.camera.pattern import PatternCamera
 
     cam = PatternCamera()
-    await cam.capture(size)
-    return cam, d.CAMERA_PATTERN
+    shot.camera = d.CAMERA_PATTERN
+    shot.shares = None
+    await cam.capture(shot.size)
+    return cam
 
 
-async def _copy(app, cam, number):
-    """A picture that the camera coded itself, whole, as layer 0."""
-    if not app.store.make_room(cam.length):
-        raise Failed(d.F_FLASH_FULL)
-    buf = memoryview(bytearray(_CHUNK))
-    with open(app.store.path(number, 0), "wb") as f:
-        while cam.available():
-            f.write(buf[: cam.read_into(buf)])
-            await asyncio.sleep_ms(0)
-    return 1
-
-
-async def _encode(app, cam, number, codec, rate, x, y, width, height, arena):
-    """Rows of the region through the codec into layer files; returns their number."""
-    pixels = width * height
-    wanted = pixels if codec == d.CODEC_RAW else pixels * 3 // 4 if codec == d.CODEC_LOSSLESS else pixels * rate // 800
-    if not app.store.make_room(wanted + wanted // 16 + 2048):
-        raise Failed(d.F_FLASH_FULL)
-    if codec == d.CODEC_RAW:
-        writer = _Raw(app, number, width, height, arena)
-    else:
-        from rover.imaging.product import Writer
+async def _set_up(app, cam, shot, buf):
+    """Exposure, gain, white balance; what needs a picture before the picture is done by rover.services.light."""
+    shot.shares = None
+    metered = shot.metering == d.METERING_HISTOGRAM and not (shot.exposure and shot.gain)
+    looked = shot.look and shot.codec == d.CODEC_RATE and shot.form != d.PICTURE_FORMAT_JPEG and _looks(cam, shot)
+    if not metered:
+        await cam.set_exposure(shot.exposure)
+        await cam.set_gain(shot.gain)
+    if shot.balance:
+        await cam.set_white_balance(shot.balance)
+    if metered or looked:
+        from rover.services import light
 
         try:
-            writer = Writer(app.store, number, width, height, codec == d.CODEC_LOSSLESS, rate, arena)
-        except ValueError:
-            raise Failed(d.F_BUDGET_TOO_SMALL) from None
-    line = memoryview(bytearray(2 * cam.width))
-    left = 2 * x
+            if metered:
+                await light.meter(app, cam, shot)
+            if looked:
+                shot.shares = await light.look(cam, shot, buf)
+        finally:
+            app.commander.forget("rover.services.light", "rover.imaging.look")
+
+
+def _looks(cam, shot):
+    # a small picture of the same field: where width and height are as 4 to 3, and the whole is photographed
+    width, height = base.size_of(shot.size)
+    return width >= 640 and 3 * width == 4 * height and not (shot.x or shot.y or shot.width or shot.height)
+
+
+async def _encode(app, cam, shot, arena):
+    """Rows of the region through the codec into layer files."""
+    n = shot.binning
+    x = shot.x
+    wide = shot.width or cam.width - x
+    high = shot.height or cam.height - shot.y
+    if shot.form == d.PICTURE_FORMAT_COLOR:
+        x &= ~1  # chroma comes for pairs of pixels
+        wide -= wide % (2 * n)
+    width = wide // n
+    height = high // n
+    least = 16 if shot.form == d.PICTURE_FORMAT_COLOR else 8
+    if width < least or height < least or x + wide > cam.width or shot.y + high > cam.height:
+        raise Failed(d.F_BAD_REGION)
+    shot.width = width
+    shot.height = height
+    if shot.roi:
+        r = shot.roi
+        if r[0] + r[2] > width or r[1] + r[3] > height or r[2] < 8 or r[3] < 8:
+            raise Failed(d.F_BAD_REGION)
+    from rover.imaging.product import make_writer
+
     try:
-        for row in range(y + height):
+        writer = make_writer(app.store, shot, arena)
+    except ValueError:
+        raise Failed(d.F_BUDGET_TOO_SMALL) from None
+    except MemoryError:
+        raise Failed(d.F_NO_MEMORY) from None
+    line = memoryview(bytearray(2 * cam.width))
+    part = line[2 * x : 2 * (x + wide)]
+    correct = _correction(shot, cam) if shot.correct else None
+    try:
+        for row in range(shot.y + height * n):
             cam.read_into(line)
-            if row >= y:
-                luma(line[left:], writer.row(), width)
-                writer.push()
+            if row >= shot.y:
+                if correct:
+                    correct.row(line, row)
+                writer.row(part)
                 while writer.step():
                     await asyncio.sleep_ms(0)
             if row % _YIELD_ROWS == 0:
-                if row == y + height // 2 // _YIELD_ROWS * _YIELD_ROWS:
+                if row == (shot.y + height * n // 2) // _YIELD_ROWS * _YIELD_ROWS:
                     app.check_heap()
                 await asyncio.sleep_ms(0)
-        return writer.finish()
+        correct = None
+        while writer.finish():
+            while writer.step():
+                await asyncio.sleep_ms(0)
+        shot.layers = writer.layers
     finally:
         writer.close()
 
 
-class _Raw:
-    """Codec id 0: pixels as they are, one layer."""
+def _correction(shot, cam):
+    """The camera's correction table for pictures of this size, or None."""
+    path = "/t/camera%d.cal" % shot.camera
+    try:
+        f = open(path, "rb")
+    except OSError:
+        return None
+    with f:
+        from rover.imaging.correct import Correction
 
-    def __init__(self, app, number, width, height, arena):
-        self._file = open(app.store.path(number, 0), "wb")
-        self._rows = max(1, min(height, _CHUNK // width))
-        self._buf = arena[: self._rows * width]
-        self._width = width
-        self._at = 0
-
-    def row(self):
-        return self._buf[self._at * self._width :]
-
-    def push(self):
-        self._at += 1
-        if self._at == self._rows:
-            self._file.write(self._buf)
-            self._at = 0
-
-    def step(self):
-        return False
-
-    def finish(self):
-        self._file.write(self._buf[: self._at * self._width])
-        return 1
-
-    def close(self):
-        self._file.close()
+        try:
+            return Correction(f, cam.width, cam.height)
+        except ValueError:  # of another size, or damaged
+            return None

@@ -52,7 +52,7 @@ def execute(app, key, args):
         app.send_file(args[0], args[1] * 16, args[2], args[3], passes=args[4])
         return None
     if key == d.C_DOWNLINK_PRODUCT:
-        return None if app.products.add(args[0], args[2], args[1]) else d.F_UNKNOWN_FILE
+        return None if app.products.add(args[0], args[2], args[1], args[3]) else d.F_UNKNOWN_FILE
     if key == d.C_DELETE_PRODUCT:
         app.products.forget(args[0])
         return None if app.store.delete(args[0]) else d.F_UNKNOWN_FILE

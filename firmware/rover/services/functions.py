@@ -8,9 +8,16 @@ from rover import dictionary as d
 
 def execute(app, key, args):
     if key == d.C_CAPTURE:
-        from rover.services.capture import capture
+        from rover.services.capture import take
 
-        return capture(app, *args)
+        return take(app, args)
+    if key in (d.C_CAPTURE_SERIES, d.C_CAPTURE_PANORAMA, d.C_STOP_SERIES):
+        from rover.services import series
+
+        if key == d.C_STOP_SERIES:
+            series.stop()
+            return None
+        return (series.series if key == d.C_CAPTURE_SERIES else series.panorama)(app, *args)
     if key == d.C_INSTALL_UPDATE:
         from rover.services import update
 
@@ -35,7 +42,7 @@ def execute(app, key, args):
         app.commander.armed_at = time.ticks_ms()
         return None
     if key == d.C_POINT_MAST:
-        return _mast(app, args[0], args[1])
+        return point(app, args[0], args[1])
     if key == d.C_RELEASE_CAMERA:
         return _release(app)
     if key in (d.C_DRIVE, d.C_TURN, d.C_CRAB):
@@ -89,7 +96,7 @@ async def _end(app, reason):
     app.stop(restart=not reason)
 
 
-async def _mast(app, pan, tilt):
+async def point(app, pan, tilt):
     """Both axes; complete when the servos have had the time to get there (0.3 s per 60°, and some to settle)."""
     first = app.board.servo("pan")
     second = app.board.servo("tilt")

@@ -104,12 +104,9 @@ class Progressive:
 
     Slots of another picture or with a wrong CRC are counted and ignored."""
 
-    def __init__(
-        self, width: int = 0, height: int = 0, depth: int = 0, *, picture: int | None = None, planes: int = 1
-    ) -> None:
+    def __init__(self, width: int = 0, height: int = 0, depth: int = 0, *, picture: int | None = None) -> None:
+        # of luminance; chroma planes are half as wide, and as high or half as high: their own slots say it
         self._size = {0: (width, height)} if width and height else {}
-        if planes == 3 and width and height:
-            self._size |= {1: ((width + 1) // 2, height), 2: ((width + 1) // 2, height)}
         self._depth = depth
         self.picture_id = picture
         self._planes: dict[int, _Plane] = {}
@@ -380,14 +377,23 @@ def _rebuild(plane: _Plane) -> tuple[np.ndarray, np.ndarray]:
     return picture[:height, :width], mask[:height, :width]
 
 
+def _stretched(plane: np.ndarray, width: int, height: int) -> np.ndarray:
+    """A chroma plane at full size, float32: linear between its samples, each of which lies in the middle of its pixels."""
+    out = plane.astype(np.float32)
+    for axis, size in ((0, height), (1, width)):
+        n = out.shape[axis]
+        if n == size:
+            continue
+        at = np.clip((np.arange(size, dtype=np.float32) + 0.5) / -(-size // n) - 0.5, 0, n - 1)
+        low = at.astype(np.int64)
+        part = (at - low).reshape((-1, 1) if axis == 0 else (1, -1))
+        out = np.take(out, low, axis) * (1 - part) + np.take(out, np.minimum(low + 1, n - 1), axis) * part
+    return out
+
+
 def rgb(y: np.ndarray, cb: np.ndarray, cr: np.ndarray) -> np.ndarray:
-    """Full-range YCbCr (chroma at half width, or also half height) to RGB uint8."""
+    """Full-range YCbCr (BT.601; chroma at half width, or also half height) to RGB uint8."""
     height, width = y.shape
-
-    def full(c: np.ndarray) -> np.ndarray:
-        ry, rx = -(-height // c.shape[0]), -(-width // c.shape[1])
-        return np.repeat(np.repeat(c, ry, 0), rx, 1)[:height, :width].astype(np.float32) - 128
-
-    b, r = full(cb), full(cr)
+    b, r = (_stretched(c, width, height) - 128 for c in (cb, cr))
     out = np.stack([y + 1.402 * r, y - 0.344136 * b - 0.714136 * r, y + 1.772 * b], -1)
     return np.clip(np.rint(out), 0, 255).astype(np.uint8)
