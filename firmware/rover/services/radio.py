@@ -31,6 +31,7 @@ _RESERVE = const(32768)  # bytes of flash left for the unit's own products
 _TRANSFERS = const(4)  # transactions of the store at once
 _PRIORITY = const(64)
 _AGE_MS = const(1500)  # an unfinished file is sent when it is older and no other is under way
+_FULL_MS = const(5000)  # a full store is looked at again after so long
 _UP = const(1024)
 _BUSY_MS = const(9)  # 52 bytes on the air: the bridge stops the modem at 60
 _BEHIND_MS = const(2)
@@ -54,6 +55,7 @@ class Radio:
         self._file = None
         self._frames = 0  # in the open file
         self._opened = 0
+        self._full = False
         self._on = True
 
     def load(self):
@@ -162,7 +164,7 @@ class Radio:
 
     def _store(self, frame):
         if self._file is None:
-            if len(os.listdir(FOLDER)) >= _FILES or self._app.store.free() < _RESERVE:
+            if not self._room():
                 self._app.pool.add(d.P_RADIO_DROPPED)
                 return
             self._file = open("%s/%04d~" % (FOLDER, self._next), "wb")
@@ -172,6 +174,17 @@ class Radio:
         self._frames += 1
         if self._frames == _PER_FILE:
             self._close()
+
+    def _room(self):
+        """Whether another file may be begun; own products give way that the ground has already."""
+        now = time.ticks_ms()
+        if self._full and time.ticks_diff(now, self._opened) < _FULL_MS:
+            return False
+        self._opened = now
+        store = self._app.store
+        few = len(os.listdir(FOLDER)) < _FILES
+        self._full = not few or store.free() < _RESERVE and not store.make_room(_RESERVE, False)
+        return not self._full
 
     def _close(self):
         """End the open file; whole files have names without ~."""

@@ -200,6 +200,10 @@ class Chassis:
         self._tick_alarm = board.mcu.clock.create_alarm(self._tick)
         self._edge_alarm = board.mcu.clock.create_alarm(self._put)
 
+    def moved(self) -> None:
+        """The body was moved by something else than the pins: what its encoders counted meanwhile is not put out."""
+        self._seen = (self.body.pulses_left, self.body.pulses_right)
+
     def _driven(self, _now: Any, _old: Any) -> None:
         """A motor's line moves: from here on the body is stepped."""
         if not self._running:

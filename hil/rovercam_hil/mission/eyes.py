@@ -29,13 +29,17 @@ def head_pan(angle: float) -> float:
 
 
 class Eye:
-    """One of the world's cameras as a scene of the device model; `seen` is the last picture the lens formed."""
+    """One of the world's cameras as a scene of the device model; `seen` is the last picture the lens formed, `taken` when
+    (board seconds)."""
 
     def __init__(self, camera: Camera) -> None:
         self.camera = camera
         self.seen: np.ndarray | None = None
+        self.taken = -1e9
 
     def picture(self, time: float, width: int, height: int) -> np.ndarray:
+        self.taken = time
+        self.camera.world.settle()
         self.seen = self.camera.picture(time, width, height)
         return self.seen
 
@@ -63,22 +67,23 @@ class Mast(MastCamera):
 
 @dataclass
 class Eyes:
-    """Scenes for make_unit: the third camera of the unit is the releasable one."""
+    """Scenes for make_unit: the rover unit's three cameras; and the releasable camera, which unit 2 looks through."""
 
     mast: Mast
+    right: Mast
     hazard: HazardCamera
     remote: RemoteCamera
 
     def __post_init__(self) -> None:
-        self.scenes = {"mast": Eye(self.mast), "hazard": Eye(self.hazard), "mast_right": Eye(self.remote)}
+        self.scenes = {"mast": Eye(self.mast), "mast_right": Eye(self.right), "hazard": Eye(self.hazard)}
 
     @classmethod
     def of(cls, world: World) -> Eyes:
-        return cls(Mast(world), HazardCamera(world), RemoteCamera(world))
+        return cls(Mast(world), Mast(world, left=False), HazardCamera(world), RemoteCamera(world))
 
     def at(self, epoch: float) -> None:
         """POSIX seconds at board time 0."""
-        for camera in (self.mast, self.hazard, self.remote):
+        for camera in (self.mast, self.right, self.hazard, self.remote):
             camera.epoch = epoch
 
 

@@ -1,7 +1,7 @@
 """Three hops for the portrait: remote camera → rover → orbiter → Earth, and five passes in the blind, four corrupted.
 
-Computed from event to event on the mission's dates by the relay nodes; the bytes carried are those of the pictures that
-came down the emulated line.
+The first hop was flown: unit 2's radio and the rover unit. The others are computed from event to event on the mission's
+dates by the relay nodes; the bytes carried are those of the picture that came down the emulated line.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rovercam_hil.mission.checks import Checks
 from rovercam_hil.relay.contacts import PROFILES, Contact, Plan, daily, to_earth
 from rovercam_hil.relay.network import Network
 
-ROUTE = ("remote camera", "rover", "orbiter", "earth")
+ROUTE = ("rover", "orbiter", "earth")
 BLIND = datetime(2021, 11, 20, 12, 0, tzinfo=UTC).timestamp()
 
 
@@ -30,18 +30,20 @@ class Hops:
     delivered: float
 
 
-def relay(portrait: bytes, taken: float, seed: int, checks: Checks) -> Hops:
+def relay(portrait: bytes, taken: float, arrived: float, seed: int, checks: Checks, plan: Plan | None = None) -> Hops:
+    """``arrived``: when the rover had all of it, by its radio. ``plan``: instead of one pass a sol and a session with Earth."""
     sol = ZHURONG.moment(taken).sol
-    p = PROFILES["remote"]
-    plan = Plan([
-        Contact(source=ROUTE[0], target=ROUTE[1], start=taken, end=taken + p.duration, rate=p.rate, loss=p.loss),
-        *daily(ROUTE[1], ROUTE[2], "uhf", ZHURONG, sol, sol + 1, 16.0),
-        *to_earth(ROUTE[2], taken, taken + 2 * SOL),
+    plan = plan or Plan([
+        *daily(ROUTE[0], ROUTE[1], "uhf", ZHURONG, sol, sol + 1, 16.0),
+        *to_earth(ROUTE[1], taken, taken + 2 * SOL),
     ], set(ROUTE))  # fmt: skip
     net = Network(ROUTE, plan, seed)
-    net.advance(taken)
-    net.offer(ROUTE[0], "portrait", portrait, priority=1, now=taken)
-    seen = [(taken, str(net.custody("portrait")))]
+    net.advance(arrived)
+    net.offer(ROUTE[0], "portrait", portrait, priority=1, now=arrived)
+    seen = [
+        (taken, f"portrait: remote camera: {len(portrait)} of {len(portrait)} bytes"),
+        (arrived, f"portrait: all {len(portrait)} bytes: rover, by its radio"),
+    ]
     while net.product("portrait") is None and (due := net.deadline()) is not None:
         net.advance(due)
         held = net.custody("portrait").by_node

@@ -89,11 +89,24 @@ def _story(o: Outcome) -> str:
         + f"<p>On sol 18 the release point is not luck but computed from the remote camera's field of view: {plan.distance:.2f} m from the "
         f"platform, heading "
         f"{plan.release_heading:.0f}°, {plan.margin:.1f}° of air around both bodies. A release that was not armed is refused; armed, the servo turns "
-        f"({_utc(release)}), and the camera stands on the sand. The rover backs off to the platform, faces the camera, turns, and is photographed "
-        f"from the side.</p>"
+        f"({_utc(release)}), and the camera stands on the sand: a unit of its own now, with a battery, heard by the rover's radio alone. "
+        f"The rover backs off to the platform, faces the camera, turns, and is photographed from the side.</p>"
         + _figure(side.file, f"From the side, {side.when}. The wheels have drawn their tracks between the camera and the rover.", "half")
-        + f"<p>Then it drives south: {-m.places['6 June'][1]:.0f} m from the platform on 6 June.</p>"
+        + f"<p>Then it drives south: {-m.places['6 June'][1]:.0f} m from the platform on 6 June.</p>" + _wheels(o)
     )  # fmt: skip
+
+
+def _wheels(o: Outcome) -> str:
+    rows = "".join(
+        f"<tr><td>{_e(d.what)}</td><td>{d.forward:.2f} m, {d.turned:+.1f}°</td><td>{d.true_way:.2f} m, {d.true_turn:+.1f}°</td>"
+        f"<td>{d.slip} %</td><td>{d.seconds:.0f} s</td></tr>"
+        for d in o.mission.drives
+    )
+    return (
+        "<h3>By its own wheels</h3><p>These drives were commands to the unit. Its firmware set six motors and counted two encoders, and its "
+        f"gyroscope held the heading.</p><table><tr><th>drive</th><th>the unit's account</th><th>the truth</th><th>slip seen</th>"
+        f"<th>took</th></tr>{rows}</table>"
+    )
 
 
 def _motion() -> str:
@@ -131,9 +144,23 @@ def _relay(o: Outcome) -> str:
     return (
         f"<h2>Where is my picture now?</h2><p>The portrait's way: remote camera, rover, orbiter, Earth. The last hop takes {minutes} min {seconds} "
         f"s at the speed of light.</p>"
-        f"<table>{rows}<tr><td>{_utc(h.delivered)}</td><td>the last byte is safe on Earth</td></tr></table>"
+        f"<table>{rows}<tr><td>{_utc(h.delivered)}</td><td>the last byte is safe on Earth</td></tr></table>{_two_passes(o)}"
         f"<h3>In the blind</h3><p>A rover that is heard but cannot hear: it sends, and keeps everything, as nobody can "
         f"confirm.</p><table>{blind}</table>"
+    )
+
+
+def _two_passes(o: Outcome) -> str:
+    p = o.mission.passes
+    assert p is not None
+    first, second = p.plan.contacts
+    began = p.custody[0][0]
+    rows = "".join(f"<tr><td>{t - began:.0f} s</td><td>{_e(w)}</td></tr>" for t, w in p.custody)
+    return (
+        "<h3>Cut in the middle</h3><p>For the portrait from the side the line itself kept to a contact plan: "
+        f"{first.end - first.start:.0f} s of contact, {second.start - first.end:.0f} s of silence. The released camera went on sending; the rover "
+        f"kept up to {p.kept} bytes of its frames on flash and handed them on in the second pass. {p.unheard} bytes were sent to nobody, and asked "
+        f"for again.</p><table>{rows}</table>"
     )
 
 
@@ -195,11 +222,11 @@ def _honest() -> str:
         "<b>emulated</b> RP2040; "
         "every picture was taken, coded, framed, sent and commanded through it; the ground station; the virtual clock. Modelled: Mars, platform, "
         "rover, cameras' optics, "
-        "sensors, orbiters. No hardware was involved. The rover's wheels were moved by steps of the mission in the model, not by the firmware; the "
-        "released camera is a "
-        "camera of the same unit, not yet a second unit with a radio of its own; the mast's head is geared 1:2 to its servo; time spent driving on "
-        "sol 18 and the days "
-        "between the sols were skipped with the unit's clock set anew; the portrait's three hops are computed for the bytes that came down the line. "
+        "sensors, the radio's modem and air, orbiters. No hardware was involved. Two units flew: the rover's, and the released camera, which runs the "
+        "same firmware and was heard and commanded through the rover. Roll-off, the last metres to the release point and the turn before the camera "
+        "were driven by the firmware; the ways between were driven by the model's reference driver, and the hours they take on sol 18 and the days "
+        "between the sols were skipped with the units' clocks set anew. The mast's head is geared 1:2 to its servo. The ground knows where the rover "
+        "is from the model. The portrait's hops beyond the rover are computed for the bytes that came down the line. "
         "Hours of the day that no source gives are ours.</p>"
     )
 
@@ -216,8 +243,8 @@ figure { margin: 0 0 1.2rem; display: inline-block; vertical-align: top } figure
 .wide { width: 100% } .half { width: 49%; margin-right: .8% } .third { width: 24%; margin-right: .7%; font-size: .85rem }
 figcaption { font-size: .88em; color: #c0b0a0; line-height: 1.4; margin-top: .3rem } figcaption i { color: #94867a }
 table { border-collapse: collapse; font: 14px/1.5 system-ui, sans-serif; margin: .6rem 0 }
-td { padding: .12rem 1.2rem .12rem 0; border-bottom: 1px solid #33281f;
-font-variant-numeric: tabular-nums; vertical-align: top }
+td, th { text-align: left; font-weight: 400; padding: .12rem 1.2rem .12rem 0; border-bottom: 1px solid #33281f;
+font-variant-numeric: tabular-nums; vertical-align: top } th { color: #94867a }
 .bad td { color: #ff8070 }
 a { color: #f0a878 }
 code { font-size: .85em; overflow-wrap: anywhere }

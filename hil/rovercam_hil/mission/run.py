@@ -13,10 +13,12 @@ from rovercam.line.recording import FROM_UNIT, Recorder
 
 from rovercam_hil.mission import publish, report
 from rovercam_hil.mission.checks import Checks, MissionFailed
-from rovercam_hil.mission.flight import Flight
-from rovercam_hil.mission.hops import Hops, relay
+from rovercam_hil.mission.flight import REMOTE, ROVER, Flight
+from rovercam_hil.mission.hops import ROUTE, Hops, relay
 from rovercam_hil.mission.orbit import FromOrbit, from_orbit
 from rovercam_hil.mission.steps import ROLL_OFF, Mission
+from rovercam_hil.relay.contacts import load
+from rovercam_hil.world import framing
 from rovercam_hil.world.world import World
 
 BEFORE = 600.0
@@ -42,25 +44,47 @@ class Outcome:
 
 
 def fly(out: Path, seed: int = 1, image: Path | None = None, say: Callable[[str], None] = print, *, motion_frames: int = 5,
-        panorama_size: str = "qvga", key_size: str = "vga") -> Outcome:  # fmt: skip
+        panorama_size: str = "qvga", key_size: str = "vga", sols: int = 3, pace: float = 0.0, all_wheels: bool = False,
+        distance: float = 10.0, contacts: Path | None = None) -> Outcome | None:  # fmt: skip
     """Raises MissionFailed when an assertion did not hold (the report is written all the same, if it came that far),
-    FramingError before anything starts, BoardError when the unit does not answer."""
-    out.mkdir(parents=True, exist_ok=True)
+    FramingError and PlanError before anything starts, BoardError when the unit does not answer.
+
+    sols: 1 ends after the roll-off, 2 after the portraits, both without a report (None is returned). pace: virtual seconds
+    per second, 0 = as fast as it goes. distance: wanted metres of the release point. contacts: see relay.contacts.load.
+    """
+    passes = None if contacts is None else load(contacts, set(ROUTE))
     checks = Checks()
     say(f"building the landing site, seed {seed}")
-    with Flight(out, World(seed), seed, ROLL_OFF - BEFORE, image, say) as flight:
-        mission = Mission(flight, checks, motion_frames=motion_frames, panorama_size=panorama_size, key_size=key_size)
-        mission.run()
+    world = World(seed)
+    plan = framing.plan(world, distance=distance)
+    out.mkdir(parents=True, exist_ok=True)
+    with Flight(out, world, seed, ROLL_OFF - BEFORE, image, say, pace) as flight:
+        mission = Mission(
+            flight,
+            checks,
+            plan,
+            motion_frames=motion_frames,
+            panorama_size=panorama_size,
+            key_size=key_size,
+            all_wheels=all_wheels,
+        )
+        mission.run(sols)
+        if sols < 3:
+            _in_short(flight, mission, checks, out)
+            return None
         flight.station.commit(flight.now)
         telemetry = _telemetry(flight, out)
-        events = flight.archive.events(0, 1e11, unit=flight.unit.number, limit=1000)
+        events = sorted(
+            (e for n in (ROVER, REMOTE) for e in flight.archive.events(0, 1e11, unit=n, limit=1000)),
+            key=lambda e: e["time"],
+        )
         portrait = next(s for s in flight.shots if s.name == "group portrait, from the front")
         layers = flight.archive.layers(portrait.product)
         data = b"".join(flight.archive.assemble(la["transfer"]) for la in layers if la["layer"] == 0)
     digest, size = _recording(flight, out)
     say("the site from orbit")
     views = from_orbit(mission, checks)
-    hops = relay(data, portrait.taken, seed, checks)
+    hops = relay(data, portrait.taken, portrait.down, seed, checks, passes)
     publish.others(flight, out)
     publish.orbit(views, out)
     released = publish.four(mission, out)
@@ -76,6 +100,19 @@ def fly(out: Path, seed: int = 1, image: Path | None = None, say: Callable[[str]
     say(f"{len(checks.made) - len(checks.failed)} of {len(checks.made)} assertions held")
     checks.end()
     return outcome
+
+
+def _in_short(flight: Flight, mission: Mission, checks: Checks, out: Path) -> None:
+    """What there is of a mission that ends early."""
+    flight.station.commit(flight.now)
+    _telemetry(flight, out)
+    publish.others(flight, out)
+    if mission.motion:
+        publish.motion(mission, out)
+    flight.say(
+        f"{len(checks.made) - len(checks.failed)} of {len(checks.made)} assertions held; pictures in {out / 'pictures'}"
+    )
+    checks.end()
 
 
 def _recording(flight: Flight, out: Path) -> tuple[str, int]:

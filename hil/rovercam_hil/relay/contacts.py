@@ -6,8 +6,10 @@ Times are POSIX seconds, rates bits per second, delays seconds of light time. A 
 from __future__ import annotations
 
 import math
+import tomllib
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 
 from rovercam.marstime import SOL, Site, light_time
 
@@ -109,6 +111,33 @@ class Plan:
     def following(self, t: float) -> list[Contact]:
         """Contacts that start at `t` or later."""
         return self.contacts[bisect_right(self._starts, t - 1e-12) :]
+
+
+def load(path: Path, nodes: set[str]) -> Plan:
+    """A plan of one's own: TOML, a table [[contact]] per pass with Contact's fields, start and end as date-times or POSIX
+    seconds. Raises PlanError with the reason."""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PlanError(f"contact plan {path}: no such file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PlanError(f"contact plan {path}: {error}") from None
+    items = found.get("contact")
+    if not isinstance(items, list) or not items:
+        raise PlanError(f"contact plan {path}: expected tables [[contact]]")
+    known = {f.name for f in fields(Contact)}
+    contacts = []
+    for k, item in enumerate(items, 1):
+        if unknown := set(item) - known:
+            raise PlanError(f"contact {k}: no field {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
+        if missing := {"source", "target", "start", "end", "rate"} - set(item):
+            raise PlanError(f"contact {k}: {', '.join(sorted(missing))} is missing")
+        try:
+            times = {n: t.timestamp() if hasattr(t := item[n], "timestamp") else float(t) for n in ("start", "end")}
+            contacts.append(Contact(**{**item, **times}))
+        except (TypeError, ValueError) as error:
+            raise PlanError(f"contact {k}: {error}") from None
+    return Plan(contacts, nodes)
 
 
 def daily(source: str, target: str, profile: Profile | str, site: Site, first_sol: int, last_sol: int, lmst: float,

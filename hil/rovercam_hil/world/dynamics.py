@@ -78,6 +78,8 @@ class Rover:
         self.surface = Surface(world.terrain, world.platform)
         self.x, self.y, self.heading = x, y, heading
         self.duty = [0.0] * 6
+        self.steering = 0.0
+        """Degrees all wheels point to the left of straight ahead (crabbing)."""
         self.time = 0.0
         self._rim = [0.0] * 6  # m/s
         self.rolled = [0.0] * 6
@@ -105,6 +107,10 @@ class Rover:
     def set_duty(self, wheel: int, duty: float) -> None:
         """Duty -1 … 1 of one wheel; values outside are clipped, as a PWM is."""
         self.duty[wheel] = max(-1.0, min(1.0, duty))
+
+    def set_steering(self, degrees: float) -> None:
+        """All wheels point so far to the left."""
+        self.steering = degrees
 
     def set_sides(self, left: float, right: float) -> None:
         """The same duty for all wheels of a side."""
@@ -144,11 +150,13 @@ class Rover:
         )
         forward = (left + right) / 2 * (1 - self.slip)
         skid = 1.0 + 0.45 * soil  # skid steering wastes rim travel in the turn
-        rate = (right - left) / TRACK / skid
+        aslant = math.radians(self.steering)
+        rate = (right - left) * math.cos(aslant) / TRACK / skid
         drift = soil * 0.15 * math.sin(math.radians(self.pose.roll)) * abs(forward)
         mid = math.radians(self.heading) + rate * h / 2
-        self.x += (forward * math.cos(mid) + drift * math.sin(mid)) * h
-        self.y += (forward * math.sin(mid) - drift * math.cos(mid)) * h
+        way = mid + aslant
+        self.x += (forward * math.cos(way) + drift * math.sin(mid)) * h
+        self.y += (forward * math.sin(way) - drift * math.cos(mid)) * h
         self.heading = (self.heading + math.degrees(rate * h) + 180.0) % 360.0 - 180.0
         self.travelled += abs(forward) * h
         self.speed, self.turn_rate = forward, math.degrees(rate)

@@ -57,6 +57,10 @@ class Plan:
         return (self.release_heading + 180.0) % 360.0
 
 
+NEAREST_FARTHEST = (6.0, 16.0)
+"""Metres between platform and release point that are looked at."""
+
+
 @lru_cache(maxsize=1)
 def _hulls() -> tuple[np.ndarray, np.ndarray]:
     """Corners of the convex hulls of rover and platform, each in its own frame."""
@@ -94,6 +98,11 @@ def plan(world: World, lens: Lens = REMOTE, size: tuple[int, int] = (640, 480), 
 
     Raises FramingError with the field of view that would be needed when there is none within 16 m.
     """
+    if not NEAREST_FARTHEST[0] <= distance <= NEAREST_FARTHEST[1]:
+        raise FramingError(
+            f"a release point {distance:g} m from the platform is impossible: nearer than {NEAREST_FARTHEST[0]:g} m the rover stands in the "
+            f"way of its own portrait, beyond {NEAREST_FARTHEST[1]:g} m the short-range radio and the bodies' size in the picture end"
+        )
     ground = world.terrain.at(*stand)
     best: tuple[float, float, float, float] | None = None
     best_gap = -90.0

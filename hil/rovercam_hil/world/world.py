@@ -7,6 +7,7 @@ world (poses, tracks), and is kept as long as neither moves.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -70,8 +71,15 @@ class World:
         self.rover: Pose | None = None
         self.joints = rover_body.Joints()
         self.remote: Pose | None = None
+        self.movers: list[Callable[[], None]] = []
+        """Called before a picture: each puts something that moves by itself where it is now."""
         self.platform = Pose(0.0, 0.0, 90.0 - rails_azimuth - 90.0)
         self.renderer.set_body("platform", platform_mesh().placed(self.platform.matrix()))
+
+    def settle(self) -> None:
+        """Everything is where it is now."""
+        for move in self.movers:
+            move()
 
     def changed(self) -> None:
         self.version += 1
