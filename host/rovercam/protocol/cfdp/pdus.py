@@ -105,6 +105,11 @@ def _parse(pdu: bytes) -> Parsed:
     if isinstance(directive, EofPdu):
         # spacepackets 0.32 leaves the code of an unpacked EOF in the upper four bits
         directive.condition_code = ConditionCode(pdu[header.header_len + 1] >> 4)
+    if isinstance(directive, MetadataPdu):
+        _ = (
+            directive.source_file_name,
+            directive.dest_file_name,
+        )  # decoded only now: names that are no UTF-8 are refused here
     towards_sender = code in (DirectiveType.NAK_PDU, DirectiveType.FINISHED_PDU, DirectiveType.KEEP_ALIVE_PDU)
     if isinstance(directive, AckPdu):
         towards_sender = directive.directive_code_of_acked_pdu == DirectiveType.EOF_PDU
