@@ -25,7 +25,8 @@ UnitOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 SinceOption = Annotated[
-    str | None, typer.Option("--since", help="From: 10m, 2h, 3d before now, or a UTC time 2026-05-14T10:00.")
+    str | None,
+    typer.Option("--since", help="From: 10m, 2h, 3d before now, 2026-05-14T10:00 (UTC), sol18 or sol18T13:30."),
 ]
 UntilOption = Annotated[str | None, typer.Option("--until", help="Until: as --since.")]
 
@@ -50,19 +51,17 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 
 
 def when(text: str | None, default: float) -> float:
-    """POSIX seconds of "10m", "2h", "3d" ago, or of a UTC time."""
+    """POSIX seconds of a text (see rovercam.times); raises BadParameter."""
     import time
+
+    from rovercam import times
 
     if text is None:
         return default
-    scale = {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(text[-1:])
     try:
-        if scale:
-            return time.time() - float(text[:-1]) * scale
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is neither 10m, 2h, 3d nor a time like 2026-05-14T10:00") from None
+        return times.parse(text, time.time())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def utc(time: float | None, *, date: bool = True) -> str:
@@ -142,10 +141,12 @@ def only_unit(archive: Any, unit: int | None) -> int:
     if unit is not None:
         return unit
     units = archive.units()
+    if not units:
+        from rovercam.archive import ArchiveError
+
+        raise ArchiveError(f"{archive.path} is empty: no unit was heard yet; `rovercam ground --port PORT` listens")
     if len(units) != 1:
-        raise typer.BadParameter(
-            f"the archive has units {', '.join(map(str, units))}: say --unit N" if units else "the archive is empty"
-        )
+        raise typer.BadParameter(f"the archive has units {', '.join(map(str, units))}: say --unit N")
     return int(units[0])
 
 

@@ -98,7 +98,8 @@ def _instance(dictionary: Dictionary, units: Sequence[int], first: int) -> str:
       inactivityTimeout: 60000
       sleepBetweenPdus: 20
       localEntities:
-        - {{name: ground, id: {ground}, bucket: uplink}}
+        # Without a bucket of its own, what comes goes to incomingBucket.
+        - {{name: ground, id: {ground}}}
       remoteEntities:
 {remote}
 dataLinks:

@@ -107,6 +107,13 @@ class Gateway(asyncio.DatagramProtocol):
         self._telemetry.discard(writer)
         writer.close()
 
+    async def hang_up(self) -> None:
+        """Closes every client's connection; their tasks end by themselves."""
+        for writer in (*self._telemetry, *([self._client] if self._client else [])):
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
     # -------------------------------------------------------------------------------------------------------- commands
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
@@ -309,3 +316,4 @@ async def serve(session: Host, web: str = "", first: int = places.FIRST) -> Asyn
             transport.close()
         for server in servers:
             server.close()
+        await gateway.hang_up()
