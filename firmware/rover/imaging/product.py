@@ -1,13 +1,8 @@
 """Joins the encoder to the product store: one file per part of a picture, slots in the order they are made.
 
-Grey: rows of the camera go straight through the encoder. Colour: while luminance is coded, chroma waits in a file beside
-the layers; then it is coded plane after plane in the same arena, into the same files. What a picture of VGA size leaves
-there is 154 KB with a bit budget, where chroma is averaged over pairs of rows (4:2:0), and 307 KB else (4:2:2).
-
 Files: in the order in which they are to be sent. 0 thumbnail, [base of the region of interest,] base, refinements.
 """
 
-import os
 from array import array
 
 from micropython import const
@@ -36,7 +31,11 @@ def make_writer(store, shot, arena):
         wanted = pixels * shot.rate // 800 + (pixels // 2 if color else 0)
     if not store.make_room(wanted + wanted // 16 + 2048):
         raise Failed(d.F_FLASH_FULL)
-    return (Raw if shot.codec == d.CODEC_RAW else Color if color else Coded)(store, shot, arena)
+    if color:
+        from rover.imaging.color import Color
+
+        return Color(store, shot, arena)
+    return (Raw if shot.codec == d.CODEC_RAW else Coded)(store, shot, arena)
 
 
 class _Rows:
@@ -156,71 +155,3 @@ class Coded(_Rows):
     def close(self):
         for f in self._files:
             f.close()
-
-
-class Color(Coded):
-    """Luminance and two planes of chroma at half its width."""
-
-    def __init__(self, store, shot, arena):
-        self._share = 100 - shot.chroma
-        self._wide = shot.width >> 1
-        self._down = shot.binning * (1 if shot.codec == d.CODEC_LOSSLESS else 2)  # rows to one of chroma
-        self._high = shot.height * shot.binning // self._down
-        self._rows = 0
-        self._u = array("H", [0] * self._wide)
-        self._v = array("H", [0] * self._wide)
-        self._out = memoryview(bytearray(2 * self._wide))
-        self._path = store.path(shot.number, "c")
-        self._plane = 0
-        self._spool = None
-        super().__init__(store, shot, arena)
-        self._spool = open(self._path, "wb")
-
-    def row(self, line):
-        # nothing is called here that could be done in place: the stack is deep below push()
-        if self._luma(line, self._pixels):
-            self._encoder.push()
-        n = self._n
-        wide = self._wide
-        add(line, self._u, wide, n, 1, 4)
-        add(line, self._v, wide, n, 3, 4)
-        self._rows += 1
-        if self._rows % self._down == 0:
-            out = self._out
-            settle(self._u, out, wide, n, self._down)
-            settle(self._v, out[wide:], wide, n, self._down)
-            self._spool.write(out)
-
-    def finish(self):
-        if self._plane == 0:
-            self._encoder.finish()
-            self._spool.close()
-            self._next()
-            return True
-        # one row of the plane at hand
-        if self._rows < self._high:
-            self._rows += 1
-            self._spool.readinto(self._out)
-            part = (self._plane - 1) * self._wide
-            self._pixels[:] = self._out[part : part + self._wide]
-            self._encoder.push()
-            return True
-        self._encoder.finish()
-        self._spool.close()
-        if self._plane == 2:
-            return False
-        self._next()
-        return True
-
-    def _next(self):
-        self._plane += 1
-        self._rows = 0
-        self._encoder = None
-        self._take(self._make(self._plane, self._wide, self._high, self._shot.chroma / 2))
-        self._spool = open(self._path, "rb")
-
-    def close(self):
-        super().close()
-        if self._spool:
-            self._spool.close()
-            os.remove(self._path)
