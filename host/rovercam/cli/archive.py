@@ -1,4 +1,4 @@
-"""archive check, export, redecode, retain."""
+"""archive check, export, redecode, retain, merge."""
 
 from __future__ import annotations
 
@@ -96,3 +96,21 @@ def retain(
     with Archive(places.home() / "archive.db") as archive:
         gone = retain_archive(archive, frames_before=limits[0], packets_before=limits[1], samples_before=limits[2])
     print_json(gone) if json else print(", ".join(f"{v} {k}s deleted" for k, v in gone.items()))
+
+
+@archive_app.command()
+def merge(
+    other: Annotated[Path, typer.Argument(help="Archive of another station.")],
+    json: JsonOption = False,
+) -> None:
+    """Add what another station heard and sent; what both heard stays once."""
+    from rovercam import places
+    from rovercam.archive import Archive
+    from rovercam.archive.merge import merge as merge_archives
+
+    with Archive(other, readonly=True) as theirs, Archive(places.home() / "archive.db") as ours:
+        added = merge_archives(ours, theirs)
+    if json:
+        print_json(added)
+    else:
+        print_table(f"added from {other}", ("what", "number"), list(added.items()))

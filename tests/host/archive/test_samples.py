@@ -307,7 +307,14 @@ def killed_writers(path: Path, times: int, seed: int) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_kill_loses_nothing_acknowledged(tmp_path: Path) -> None:
-    killed_writers(tmp_path / "a.db", 5, 1)
+    killed_writers(tmp_path / "a.db", 10, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_two_hundred_kills_lose_nothing_acknowledged(tmp_path: Path) -> None:
+    """pytest tests/host/archive -m slow -k two_hundred: some minutes."""
+    killed_writers(tmp_path / "a.db", 200, 2)
 
 
 def test_commands_and_their_stages(tmp_path: Path) -> None:
