@@ -170,7 +170,7 @@ def go(mission: Mission, resets: int, kills: int, evidence: Any) -> None:
     found = mission.verdict()
     for name, value in found.items():
         evidence.value(name, value, "byte")
-    assert found["resent"] <= 1.05 * found["lost"] + mission.size // 1000, found
+    assert found["resent"] <= 1.05 * found["lost"], found
 
 
 def test_resumes_over_resets_a_kill_and_an_outage(missions, evidence):
