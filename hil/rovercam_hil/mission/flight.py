@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,20 @@ class Shot:
             return 0.0
         a, b = (p.mean(axis=2) if p.ndim == 3 else p.astype(float) for p in (self.pixels, self.seen))
         return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """A picture that a unit has taken and kept."""
+
+    name: str
+    camera: str
+    size: str
+    unit: int
+    began: float
+    seen: np.ndarray | None
+    product: int
+    """The unit's number of it."""
 
 
 @dataclass
@@ -243,22 +257,24 @@ class Flight:
         got = self._down(unit, None, timeout, name, lambda: self._refusal(sent))
         return self._keep_shot(name, camera, unit, arguments, began, self.eye(camera, unit).seen, got)
 
-    def expose(
-        self, name: str, camera: str, size: str, unit: int
-    ) -> tuple[str, str, str, int, float, np.ndarray | None, int]:
+    def expose(self, name: str, camera: str, size: str, unit: int) -> Exposed:
         """Take a picture and leave it on the unit: what `fetch` needs."""
         began = self.now
         self.command("capture", unit=unit, camera=camera, size=size, format="jpeg", downlink=False)
         number = int(self.event("picture_taken", unit).values["product"])
-        return name, camera, size, unit, began, self.eye(camera, unit).seen, number
+        return Exposed(name, camera, size, unit, began, self.eye(camera, unit).seen, number)
 
-    def fetch(self, exposed: tuple[str, str, str, int, float, np.ndarray | None, int], timeout: float = 240.0) -> Shot:
-        """Have a picture sent that was left on the unit."""
-        name, camera, size, unit, began, seen, number = exposed
-        self.command("downlink_product", unit=unit, product=number)
-        got = self._down(unit, number, timeout, name, str)
-        arguments = {"camera": camera, "size": size, "format": "jpeg"}
-        return self._keep_shot(name, camera, unit, arguments, began, seen, got)
+    def fetch(self, exposed: Sequence[Exposed], timeout: float = 300.0) -> list[Shot]:
+        """Have pictures sent that were left on a unit."""
+        self.heard.clear()
+        for number in [self.send("downlink_product", unit=e.unit, product=e.product) for e in exposed]:
+            self.finish(number)
+        shots = []
+        for e in exposed:
+            got = self._down(e.unit, e.product, timeout, e.name, str)
+            arguments = {"camera": e.camera, "size": e.size, "format": "jpeg"}
+            shots.append(self._keep_shot(e.name, e.camera, e.unit, arguments, e.began, e.seen, got))
+        return shots
 
     def _refusal(self, number: int) -> str:
         ended = self.commands[number]
