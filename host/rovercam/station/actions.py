@@ -30,6 +30,7 @@ STALL_TIMEOUT = 120.0
 RESUME_PATIENCE = 20.0
 """Seconds for an interrupted transfer to move before it is asked for anew."""
 COMMITTED_WITHIN = 5.0
+ALL_LAYERS = 15
 
 Progress = Callable[[Update], None]
 U = TypeVar("U", bound=Update)
@@ -146,9 +147,13 @@ async def _follow(
 
 
 async def shoot(session: Session, unit: int, arguments: Mapping[str, Any], *, progress: Progress = _nothing) -> Shot:
-    """Take a picture and bring all of it down. Raises NotAchieved, UnknownName, ValueRefused."""
+    """Take a picture and bring down what was asked for: all of it, or its layers up to `last_layer`.
+
+    Raises NotAchieved, UnknownName, ValueRefused.
+    """
     began = time.monotonic()
     known = {p["id"] for p in session.archive.products(unit=unit)}
+    last = int(arguments.get("last_layer", ALL_LAYERS))
     reader = session.updates()
     command = await session.command(unit, "capture", arguments)
     progress(command)
@@ -166,25 +171,79 @@ async def shoot(session: Session, unit: int, arguments: Mapping[str, Any], *, pr
             if update.product in known or (number is not None and update.number != number):
                 continue
             progress(update)
-            if update.state == "down":
-                await _committed(lambda update=update: _down(session.archive, update.product) or None)  # type: ignore[misc]
-                return Shot(
-                    picture=render(session.archive, update.product),
-                    product=update.product,
-                    number=update.number,
-                    unit=unit,
-                    seconds=time.monotonic() - began,
-                    bytes=update.received,
-                )
+            if _enough(update, last):
+                return await _shot(session, update, last, began)
         elif isinstance(update, (PortChanged, Notice)):
             progress(update)
 
 
-def _down(archive: Archive, product: int) -> bool:
-    """Every layer of the product is in the archive, as this process sees it."""
-    count = archive.product_fields(product).get("layers")
-    whole = [la for la in archive.layers(product) if la["layer"] >= 0 and la["status"] == "finished"]
-    return count is not None and len(whole) >= count
+async def refine(
+    session: Session, unit: int, number: int, *, last: int = ALL_LAYERS, progress: Progress = _nothing
+) -> Shot:
+    """Bring down the layers of a picture that are not there yet, up to `last`, and nothing that is.
+
+    Raises NotAchieved: no such picture here, or the unit has it no more.
+    """
+    began = time.monotonic()
+    archive = session.archive
+    product = archive.find_product(unit, number)
+    count = archive.product_fields(product["id"]).get("layers") if product else None
+    if product is None or count is None:
+        raise NotAchieved(f"picture {number} of unit {unit} has not come yet; take one with `shoot --refinable`")
+    row = int(product["id"])
+    reader = session.updates()
+    missing = [k for k in range(min(count, last + 1)) if k not in _finished(archive, row)]
+    for k in missing:
+        if k - 1 in missing:
+            continue  # goes with the one below it
+        end = next(n for n in range(k, count + 1) if n not in missing) - 1
+        await send(
+            session,
+            unit,
+            "downlink_product",
+            {"product": number, "first_layer": k, "last_layer": end},
+            progress=progress,
+        )
+    while missing:
+        update = await _next(reader, STALL_TIMEOUT, f"picture {number}")
+        if isinstance(update, PictureChanged) and update.product == row:
+            progress(update)
+            if _enough(update, last):
+                return await _shot(session, update, last, began)
+        elif isinstance(update, (PortChanged, Notice)):
+            progress(update)
+    return Shot(picture=render(archive, row), product=row, number=number, unit=unit, seconds=0.0, bytes=0)
+
+
+def _enough(update: PictureChanged, last: int) -> bool:
+    """Every layer up to `last` is there."""
+    count = update.fields.get("layers")
+    if update.state == "down" or count is None:
+        return update.state == "down"
+    there = {layer for layer, received, size in update.layers if size is not None and received >= size}
+    return all(k in there for k in range(min(count, last + 1)))
+
+
+async def _shot(session: Session, update: PictureChanged, last: int, began: float) -> Shot:
+    def there() -> bool | None:
+        count = session.archive.product_fields(update.product).get("layers")
+        done = _finished(session.archive, update.product)
+        return (count is not None and all(k in done for k in range(min(count, last + 1)))) or None
+
+    await _committed(there)
+    return Shot(
+        picture=render(session.archive, update.product),
+        product=update.product,
+        number=update.number,
+        unit=update.unit,
+        seconds=time.monotonic() - began,
+        bytes=update.received,
+    )
+
+
+def _finished(archive: Archive, product: int) -> set[int]:
+    """Layers of the product that are whole in the archive, as this process sees it."""
+    return {la["layer"] for la in archive.layers(product) if la["layer"] >= 0 and la["status"] == "finished"}
 
 
 async def get(session: Session, unit: int, remote: str, *, progress: Progress = _nothing) -> Fetched:
