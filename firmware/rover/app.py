@@ -273,7 +273,7 @@ class App:
                 self.pus.tap = self.need("recorder", "Recorder").tap
         elif self.pus.tap:
             self.pus.tap = None
-            self.recorder.flush()
+            self.recorder.rest()
 
     def need_schedule(self):
         """The schedule, loaded when there is something in it or a command of its service comes."""

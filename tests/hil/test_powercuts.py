@@ -11,9 +11,22 @@ def recording(micropython_image, tmp_path_factory):
 
 
 def test_unit_comes_up_from_cuts_at_any_write(recording, tmp_path):
-    result = powercuts.campaign(recording, tmp_path, checks=60, boots=2)
+    result = powercuts.campaign(recording, tmp_path, checks=60, boots=5)
     assert result.faults == []
-    assert (result.checked, result.booted) == (60, 2)
+    assert (result.checked, result.booted) == (60, 5)
+
+
+@pytest.mark.slow  # pytest tests/hil/test_powercuts.py -m slow
+def test_unit_comes_up_from_cuts_inside_every_switch_of_the_slot(micropython_image, tmp_path):
+    recording = powercuts.record(tmp_path, image=micropython_image, trial=True)
+    installed = recording.acknowledged["update"]
+    wanted = [p for p in powercuts.points(recording) if p[0] >= installed - 2]
+    assert len(wanted) >= 12
+    for k, torn, flash in powercuts.images(recording, wanted):
+        folder = tmp_path / f"{k}{torn}"
+        folder.mkdir()
+        assert powercuts.check(recording, k, flash) == []
+        assert powercuts.boot(recording, k, flash, folder, answer=True) == []
 
 
 def test_the_check_sees_what_is_wrong(recording):
