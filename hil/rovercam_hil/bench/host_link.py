@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import binascii
+import sys
 import time
 import tracemalloc
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from rovercam.protocol.downlink import PN, Receiver
 from rovercam.protocol.profiles import MARKER, TABLE
 
 PIECE = 65536
+_LINES = ((11, 0.0), (13, 0.0), (15, 0.0), (0, 0.0), (13, 1e-4), (14, 1e-4), (15, 1e-4), (0, 1e-4), (15, 1e-3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def _decode(line: bytes) -> tuple[float, Receiver]:
 
 def measure(megabytes: float = 8.0) -> list[Row]:
     rows = []
-    for profile, ber in ((11, 0.0), (13, 0.0), (15, 0.0), (0, 0.0), (13, 1e-4), (14, 1e-4), (15, 1e-4), (15, 1e-3)):
+    for profile, ber in _LINES:
         line = disturb(recording(profile, megabytes), ber)
         _decode(line[: 4 * PIECE])  # tables are built
         seconds, receiver = _decode(line)
@@ -76,6 +78,41 @@ def measure(megabytes: float = 8.0) -> list[Row]:
         lost = len(line) // TABLE[profile].line_length - receiver.counters.frames
         rows.append(Row(profile, ber, len(line) / seconds / 1e6, receiver.counters.frames, lost, peak))
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Long:
+    """A long recording. resident: bytes of the process's peak after a tenth of it, and at its end."""
+
+    megabytes: float
+    megabytes_per_second: float
+    resident_early: int
+    resident_end: int
+
+
+def long(megabytes: float = 1000.0, profile: int = 13, ber: float = 0.0) -> Long:
+    """Decode so much: a recording of 8 MB over and over. Raises OSError where the peak of memory cannot be asked (Windows)."""
+    try:
+        import resource
+    except ImportError as error:
+        raise OSError("this system does not tell a process's peak of memory") from error
+
+    def peak() -> int:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+    line = disturb(recording(profile, 8.0), ber)
+    receiver = Receiver()
+    rounds = max(10, round(megabytes * 1e6 / len(line)))
+    early = 0
+    start = time.process_time()
+    for k in range(rounds):
+        for i in range(0, len(line), PIECE):
+            receiver.feed(line[i : i + PIECE], 0.0)
+        if k == rounds // 10:
+            early = peak()
+    seconds = time.process_time() - start
+    size = rounds * len(line)
+    return Long(size / 1e6, size / seconds / 1e6, early, peak())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`rovercam bench link | board | host | ground`: measurements beside the aim, and beside peers where installed."""
+"""`rovercam bench link | board | host | ground | sol`: measurements beside the aim, and beside peers where installed."""
 
 from __future__ import annotations
 
@@ -27,8 +27,26 @@ def group_of(app: typer.Typer) -> typer.Typer:
 
 def register(app: typer.Typer) -> None:
     group = group_of(app)
-    for name, command in (("link", link), ("board", board), ("host", host), ("ground", ground)):
+    for name, command in (("link", link), ("board", board), ("host", host), ("ground", ground), ("sol", sol)):
         group.command(name)(command)
+
+
+def sol(
+    awake: Annotated[float, typer.Option(min=10, help="Seconds of virtual time awake.")] = 120.0,
+    asleep: Annotated[float, typer.Option(min=300, help="And asleep.")] = 1800.0,
+    json: JsonFile = None,
+    image: Image = None,
+) -> None:
+    """How many times faster than real time a unit is emulated, awake and asleep, and what a sol takes at that pace."""
+    from rovercam_hil.bench import sol as bench
+
+    found = bench.measure(awake, asleep, image)
+    for p in found:
+        typer.echo(
+            f"{p.state:7} {p.virtual:6.0f} s in {p.spent:6.1f} s of processor time: {p.faster:5.1f} times real time,"
+            f" a sol in {p.sol / 60:5.1f} min (aim {bench.AIM[p.state] / 60:.0f} min)"
+        )
+    _write(json, [asdict(p) | {"sol": p.sol, "aim": bench.AIM[p.state]} for p in found])
 
 
 def _write(path: Path | None, value: Any) -> None:
@@ -112,7 +130,9 @@ def board(json: JsonFile = None, image: Image = None) -> None:
 
 
 def host(
-    megabytes: Annotated[float, typer.Option(help="Length of each recording.")] = 8.0, json: JsonFile = None
+    megabytes: Annotated[float, typer.Option(help="Length of each recording.")] = 8.0,
+    long: Annotated[float, typer.Option(help="Instead: decode so many MB, and see whether memory stays flat.")] = 0.0,
+    json: JsonFile = None,
 ) -> None:
     """How fast the ground decodes a recording, clean and with bit errors."""
     from rovercam.cli.common import print_table
@@ -120,6 +140,18 @@ def host(
 
     from rovercam_hil.bench import host_link
 
+    if long:
+        try:
+            run = host_link.long(long)
+        except OSError as error:
+            typer.echo(f"rovercam: {error}", err=True)
+            raise typer.Exit(1) from None
+        typer.echo(
+            f"{run.megabytes:.0f} MB, {run.megabytes_per_second:.1f} MB/s; peak memory {run.resident_early / 1e6:.1f} MB "
+            f"after a tenth, {run.resident_end / 1e6:.1f} MB at the end"
+        )
+        _write(json, asdict(run))
+        return
     found = host_link.measure(megabytes)
     rows = [
         (str(TABLE[r.profile]), f"{r.ber:g}", f"{r.megabytes_per_second:.1f}", r.frames, r.lost, r.peak_bytes)
