@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rovercam.archive import Archive
 from rovercam.dictionary import Dictionary
 from rovercam.station.updates import (
+    AnswerReceived,
     CommandChanged,
     EventReceived,
     PictureChanged,
@@ -46,6 +48,15 @@ class Event:
         return self.severity in ALARMING and not self.acknowledged
 
 
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What a unit answered to list_schedule: entry, seconds (POSIX), service, subtype, function of each command."""
+
+    time: float
+    enabled: bool
+    entries: tuple[Mapping[str, Any], ...]
+
+
 class Model:
     def __init__(self, archive: Archive):
         self._dictionary: Dictionary = archive.dictionary
@@ -55,6 +66,8 @@ class Model:
         self.pictures: dict[int, PictureChanged] = {}
         self.transfers: dict[int, TransferChanged] = {}
         self.ports: dict[str, tuple[str, str]] = {}
+        self.schedules: dict[int, Schedule] = {}
+        self._schedule_parts: dict[int, list[dict[str, Any]]] = defaultdict(list)
         self.revision: dict[str, int] = defaultdict(int)
         self._load(archive)
 
@@ -111,9 +124,19 @@ class Model:
         elif isinstance(update, TransferChanged):
             self._put(self.transfers, TRANSFERS, update.transfer, update)
             self.revision["transfers"] += 1
+        elif isinstance(update, AnswerReceived) and update.name == "schedule":
+            self._schedule(update)
         elif isinstance(update, PortChanged):
             self.ports[update.port] = (update.state, update.text)
             self.revision["ports"] += 1
+
+    def _schedule(self, answer: AnswerReceived) -> None:
+        """The unit's answer comes in parts; the last one says so."""
+        parts = self._schedule_parts[answer.unit]
+        parts += answer.values["items"]
+        if answer.values["last"]:
+            self.schedules[answer.unit] = Schedule(answer.time, bool(answer.values["enabled"]), tuple(parts))
+            self._schedule_parts[answer.unit] = []
 
     def acknowledged(self, event: int, who: str) -> None:
         if event in self.events:

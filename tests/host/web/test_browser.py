@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,6 +141,30 @@ def test_a_lost_port_is_shown_and_comes_back(ground: Any, page: Any) -> None:
     ground.quiet = False
     ground.call(lambda: ground.station.attach("test line", time.time()))
     page.until("!document.body.innerText.includes('port lost')")
+
+
+def test_schedule_passes_and_map(ground: Any, page: Any) -> None:
+    """The schedule as the unit answers it, today's contact, and the way driven by odometry."""
+    entry = struct.pack(">BBHIBBB", 1, 1, 7, int(time.time()) + 3600, 8, 1, 1)  # enabled, last; capture in an hour
+    ground.call(lambda: ground.unit.answers.update({(11, 17): (11, 13, entry)}))
+    for step in range(5):
+        moved = {"position_x": 1000 * step, "position_y": 500 * step, "heading": 450}
+        ground.call(lambda moved=moved: ground.unit.housekeeping(4, time.time(), **moved))
+        time.sleep(0.2)
+
+    def tab(name: str) -> None:
+        page.value(f"[...document.querySelectorAll('.q-tab')].find(t => t.innerText.trim() == {name!r}).click()")
+
+    tab("Schedule")
+    page.until("[...document.querySelectorAll('button')].some(b => b.innerText.includes('read from the unit'))")
+    page.value("[...document.querySelectorAll('button')].find(b => b.innerText.includes('read from the unit')).click()")
+    page.until("document.querySelector('.rc-plain')?.innerText.includes('capture')", 20)
+    tab("Passes")
+    page.until("document.body.innerText.includes('1 contact in the last day')", 20)
+    tab("Map")
+    page.until("document.querySelector('#traverse')?.dataset.points >= 5", 20)
+    page.until("document.body.innerText.includes('4.0 m east, 2.0 m north')", 20)
+    tab("Link")
 
 
 def test_the_page_is_usable_at_once(ground: Any, page: Any) -> None:

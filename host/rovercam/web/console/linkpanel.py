@@ -9,6 +9,7 @@ from nicegui import events, ui
 
 from rovercam.station.core import StationError
 from rovercam.station.updates import TransferChanged
+from rovercam.web.console.planning import PlanningTabs
 from rovercam.web.console.text import age_text, size_text, utc
 from rovercam.web.context import Context
 
@@ -24,13 +25,15 @@ PRODUCT_ROW = """
 class LinkPanel:
     def __init__(self, context: Context, page: Any, may_command: bool):
         self._context, self._page, self._may = context, page, may_command
+        self._planning = planning = PlanningTabs(context, page, may_command)
         self._drawn = 0.0
         self._revisions: tuple[int, ...] = ()
         self._rate = (0.0, 0, 0.0)
         with ui.element("section").classes("rc-panel").style("flex:1"):
             with ui.element("div").classes("rc-head").style("padding:0 6px"):
                 with ui.tabs().props("dense no-caps align=left inline-label indicator-color=deep-orange-5") as tabs:
-                    link, files, products = (ui.tab(n) for n in ("Link", "Transfers", "Products"))
+                    names = ("Link", "Transfers", "Products", "Passes", "Schedule", "Map")
+                    link, files, products, passes, schedule, place = (ui.tab(n) for n in names)
                 ui.element("div").classes("rc-grow")
                 self._insecure = ui.html("", sanitize=False)
             with ui.tab_panels(tabs, value=link, animated=False).classes("rc-body").style("padding:8px 10px"):
@@ -38,6 +41,9 @@ class LinkPanel:
                     self._link = ui.html("", sanitize=False).classes("rc-kv").mark("link")
                 with ui.tab_panel(files):
                     self._files = ui.element("div").style("width:100%")
+                for tab, fill in ((passes, planning.passes), (schedule, planning.schedule), (place, planning.map)):
+                    with ui.tab_panel(tab):
+                        fill()
                 with ui.tab_panel(products):
                     columns = [
                         {"name": n, "label": label, "field": n, "align": "left"}
@@ -58,6 +64,7 @@ class LinkPanel:
         if now - self._drawn < INTERVAL:
             return
         self._drawn = now
+        self._planning.refresh()
         self._draw_link(now)
         model = self._context.model
         revisions = (model.revision["transfers"], model.revision["pictures"], self._page.unit or 0)
