@@ -19,8 +19,9 @@ def rows(results: Sequence[Result], peers: Mapping[str, Row] | None = None) -> d
     names = list(dict.fromkeys(r.column for r in results))
     found: dict[str, Row] = {
         "rovercam": {n: median([r for r in results if r.column == n]) for n in names},
-        "aim": {n: COLUMNS[n].aim for n in names},
     }
+    if all(r.baud == 115200 for r in results):  # what the aim was set for
+        found["aim"] = {n: COLUMNS[n].aim for n in names}
     return found | dict(peers or {})
 
 
@@ -69,7 +70,7 @@ def svg(found: Mapping[str, Row], title: str) -> str:
             h = high * share / 100
             colour = _COLOURS[k % len(_COLOURS)]
             out.append(f'<rect x="{x + k * bar}" y="{top + high - h}" width="{bar - 2}" height="{h}" fill="{colour}"/>')
-        aim = found["aim"].get(name)
+        aim = found.get("aim", {}).get(name)
         if aim is not None:
             y = top + high - high * aim / 100
             out.append(
