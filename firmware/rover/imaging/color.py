@@ -17,65 +17,65 @@ class Color(Coded):
     """As Coded, and chroma behind it in the same files."""
 
     def __init__(self, store, shot, arena):
-        self._share = 100 - shot.chroma
-        self._wide = shot.width >> 1
-        self._down = shot.binning * (1 if shot.codec == d.CODEC_LOSSLESS else 2)  # rows to one of chroma
-        self._high = shot.height * shot.binning // self._down
-        self._rows = 0
-        self._u = array("H", [0] * self._wide)
-        self._v = array("H", [0] * self._wide)
-        self._out = memoryview(bytearray(2 * self._wide))
-        self._path = store.path(shot.number, "c")
-        self._plane = 0
-        self._spool = None
+        self.share = 100 - shot.chroma
+        self.columns = shot.width >> 1
+        self.down = shot.binning * (1 if shot.codec == d.CODEC_LOSSLESS else 2)  # rows to one of chroma
+        self.lines = shot.height * shot.binning // self.down
+        self.done = 0
+        self.u = array("H", [0] * self.columns)
+        self.v = array("H", [0] * self.columns)
+        self.out = memoryview(bytearray(2 * self.columns))
+        self.path = store.path(shot.number, "c")
+        self.plane = 0
+        self.spool = None
         super().__init__(store, shot, arena)
-        self._spool = open(self._path, "wb")
+        self.spool = open(self.path, "wb")
 
     def row(self, line):
         # nothing is called here that could be done in place: the stack is deep below push()
-        if self._luma(line, self._pixels):
-            self._encoder.push()
-        n = self._n
-        wide = self._wide
-        add(line, self._u, wide, n, 1, 4)
-        add(line, self._v, wide, n, 3, 4)
-        self._rows += 1
-        if self._rows % self._down == 0:
-            out = self._out
-            settle(self._u, out, wide, n, self._down)
-            settle(self._v, out[wide:], wide, n, self._down)
-            self._spool.write(out)
+        if self.gather(line, self.pixels):
+            self.encoder.push()
+        n = self.binning
+        wide = self.columns
+        add(line, self.u, wide, n, 1, 4)
+        add(line, self.v, wide, n, 3, 4)
+        self.done += 1
+        if self.done % self.down == 0:
+            out = self.out
+            settle(self.u, out, wide, n, self.down)
+            settle(self.v, out[wide:], wide, n, self.down)
+            self.spool.write(out)
 
     def finish(self):
-        if self._plane == 0:
-            self._encoder.finish()
-            self._spool.close()
-            self._next()
+        if self.plane == 0:
+            self.encoder.finish()
+            self.spool.close()
+            self.next_plane()
             return True
         # one row of the plane at hand
-        if self._rows < self._high:
-            self._rows += 1
-            self._spool.readinto(self._out)
-            part = (self._plane - 1) * self._wide
-            self._pixels[:] = self._out[part : part + self._wide]
-            self._encoder.push()
+        if self.done < self.lines:
+            self.done += 1
+            self.spool.readinto(self.out)
+            part = (self.plane - 1) * self.columns
+            self.pixels[:] = self.out[part : part + self.columns]
+            self.encoder.push()
             return True
-        self._encoder.finish()
-        self._spool.close()
-        if self._plane == 2:
+        self.encoder.finish()
+        self.spool.close()
+        if self.plane == 2:
             return False
-        self._next()
+        self.next_plane()
         return True
 
-    def _next(self):
-        self._plane += 1
-        self._rows = 0
-        self._encoder = None
-        self._take(self._make(self._plane, self._wide, self._high, self._shot.chroma / 2))
-        self._spool = open(self._path, "rb")
+    def next_plane(self):
+        self.plane += 1
+        self.done = 0
+        self.encoder = None
+        self.use(self.make(self.plane, self.columns, self.lines, self.shot.chroma / 2))
+        self.spool = open(self.path, "rb")
 
     def close(self):
         super().close()
-        if self._spool:
-            self._spool.close()
-            os.remove(self._path)
+        if self.spool:
+            self.spool.close()
+            os.remove(self.path)

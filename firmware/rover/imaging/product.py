@@ -42,22 +42,22 @@ class _Rows:
     """Rows of YUYV to rows of pixels, averaged over binning × binning."""
 
     def _begin(self, shot):
-        self._n = shot.binning
+        self.binning = shot.binning
         self._k = 0
         self._width = shot.width
         self._sums = array("H", [0] * shot.width) if shot.binning > 1 else None
 
-    def _luma(self, line, out):
+    def gather(self, line, out):
         # True when the row in out is complete
         if not self._sums:
             luma(line, out, self._width)
             return True
-        add(line, self._sums, self._width, self._n, 0, 2)
+        add(line, self._sums, self._width, self.binning, 0, 2)
         self._k += 1
-        if self._k < self._n:
+        if self._k < self.binning:
             return False
         self._k = 0
-        settle(self._sums, out, self._width, self._n)
+        settle(self._sums, out, self._width, self.binning)
         return True
 
 
@@ -73,7 +73,7 @@ class Raw(_Rows):
         self.layers = 1
 
     def row(self, line):
-        if self._luma(line, self._buf[self._at :]):
+        if self.gather(line, self._buf[self._at :]):
             self._at += self._width
             if self._at == len(self._buf):
                 self._file.write(self._buf)
@@ -94,7 +94,7 @@ class Raw(_Rows):
 class Coded(_Rows):
     """Luminance alone."""
 
-    _share = 100  # per cent of the budget for luminance
+    share = 100  # per cent of the budget for luminance
 
     def __init__(self, store, shot, arena):
         self._begin(shot)
@@ -102,17 +102,17 @@ class Coded(_Rows):
         self._order = b"\0\2\3\4\1" if shot.roi else b"\0\1\2\3"  # part of the encoder -> file
         self.layers = (4 if self._lossless else 2) + (1 if shot.roi else 0)
         self._files = []
-        self._shot = shot
+        self.shot = shot
         self._arena = arena
         self._table = None
-        self._take(self._make(0, shot.width, shot.height, self._share))
+        self.use(self.make(0, shot.width, shot.height, self.share))
         for layer in range(self.layers):
             self._files.append(open(store.path(shot.number, layer), "wb"))
 
-    def _make(self, plane, width, height, share):
+    def make(self, plane, width, height, share):
         from rover.imaging.segments import Encoder
 
-        shot = self._shot
+        shot = self.shot
         budget = int(shot.width * shot.height * shot.rate * share // 80000)
         if plane or self._lossless:
             # what a budget must be at least; asked too little for, these two get it all the same
@@ -134,22 +134,22 @@ class Coded(_Rows):
             table=self._table,
         )
 
-    def _take(self, encoder):
-        self._encoder = encoder
+    def use(self, encoder):
+        self.encoder = encoder
         self._table = encoder.coder.table
-        self._pixels = encoder.row_buffer
+        self.pixels = encoder.row_buffer
         self.step = encoder.step
 
     def _slot(self, part, slot):
         self._files[self._order[part]].write(slot)
 
     def row(self, line):
-        if self._luma(line, self._pixels):
-            self._encoder.push()
+        if self.gather(line, self.pixels):
+            self.encoder.push()
 
     def finish(self):
         """Call until False."""
-        self._encoder.finish()
+        self.encoder.finish()
         return False
 
     def close(self):
