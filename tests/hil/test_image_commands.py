@@ -126,6 +126,17 @@ def test_on_the_emulated_pico_it_is_the_same(landscape: np.ndarray, micropython:
     assert np.array_equal(c122.decode(stream)[0], part)
 
 
+def test_calibrate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.full((48, 64), 7, np.uint8)).save("dark.png")
+    Image.fromarray(np.full((48, 64), 120, np.uint8)).save("flat.png")
+    assert run(["image", "calibrate", "c.cal", "--dark", "dark.png", "--flat", "flat.png"]) == 0
+    assert "64×48" in capsys.readouterr().out
+    assert Path("c.cal").read_bytes()[:8] == b"RK\x01\x00\x40\x00\x30\x07"
+    assert run(["image", "calibrate", "c.cal", "--dark", "dark.png", "--flat", "dark.png"]) == 1
+    assert "20 to 235 are expected" in capsys.readouterr().err
+
+
 def test_bench_has_every_table(picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = picture.parent
     figures, plot = folder / "figures.json", folder / "plot.svg"

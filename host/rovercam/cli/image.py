@@ -1,4 +1,4 @@
-"""`rovercam image decode | info`. (`encode` runs the firmware's code and comes with rovercam[hil].)"""
+"""`rovercam image decode | info | calibrate`. (`encode` runs the firmware's code and comes with rovercam[hil].)"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def group_of(app: typer.Typer) -> typer.Typer:
 
 def register(app: typer.Typer) -> None:
     group = group_of(app)
-    for command in (decode, info):
+    for command in (decode, info, calibrate):
         group.command()(command)
 
 
@@ -97,3 +97,28 @@ def info(
     else:
         for name, value in found.items():
             typer.echo(f"{name.replace('_', ' '):16} {value}")
+
+
+def calibrate(
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Table to write; `rovercam put OUT /t/camera0.cal`: mast.")
+    ],
+    dark: Annotated[list[Path], typer.Option(help="Picture with the lens covered; may be given several times.")],
+    flat: Annotated[list[Path], typer.Option(help="Picture of an even surface; may be given several times.")],
+    sigma: Annotated[float, typer.Option(min=3, help="How far beside the others a defective pixel lies.")] = 8,
+) -> None:
+    """Make a camera's correction table: dark level, flat field, defective pixels. Pictures as it takes them, uncorrected."""
+    import numpy as np
+    from PIL import Image
+
+    from rovercam.calibration import table
+
+    try:
+        shots = [[np.array(Image.open(f).convert("L")) for f in files] for files in (dark, flat)]
+        data = table(*shots, sigma=sigma)
+        out.write_bytes(data)
+    except (OSError, ValueError) as error:
+        typer.echo(f"rovercam: {error}", err=True)
+        raise typer.Exit(1) from None
+    height, width = shots[0][0].shape
+    typer.echo(f"{out}: for pictures of {width}×{height}, {len(data)} bytes")
