@@ -84,7 +84,7 @@ class App:
         start(self, config)
         self.apply_parameters()
         self.commander.unload()
-        self.check_heap()
+        self.sampler.check_heap()
 
     # ---------------------------------------------------------------- what services ask for
 
@@ -108,10 +108,6 @@ class App:
             pass
         self.pool.add(d.P_ERRORS)
         self.events.report(d.E_TASK_FAILED, "s", task, repr(error))
-
-    def check_heap(self):
-        """Activities call it where they hold the most."""
-        self.sampler.check_heap()
 
     def asleep(self):
         return self.pool.get(d.P_MODE) == d.UNIT_MODE_SLEEP

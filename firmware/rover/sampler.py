@@ -53,15 +53,6 @@ class Sampler:
         self._loop_delay = 0
         p.set(d.P_CHIP_TEMPERATURE, app.board.chip_temperature())
         self._sense()
-        self._link()
-        if app.dormancy:
-            app.dormancy.check()
-        if app.monitors:
-            app.monitors.check()
-
-    def _link(self):
-        app = self.app
-        p = app.pool
         down = app.downlink
         up = app.uplink
         p.set(d.P_FRAMES_SENT, down.frames)
@@ -82,6 +73,10 @@ class Sampler:
         p.set(d.P_TRANSFERS_ACTIVE, len(transfers))
         p.set(d.P_BULK_QUEUE, waiting)
         p.set(d.P_BYTES_RESENT, app.cfdp.bytes_resent)
+        if app.dormancy:
+            app.dormancy.check()
+        if app.monitors:
+            app.monitors.check()
 
     def _sense(self):
         """One reading of every sensor; a silent one is named once in an event and asked again every time."""

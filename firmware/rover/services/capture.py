@@ -179,7 +179,7 @@ async def _encode(app, cam, shot, arena):
                     await asyncio.sleep_ms(0)
             if row % _YIELD_ROWS == 0:
                 if row == (shot.y + height * n // 2) // _YIELD_ROWS * _YIELD_ROWS:
-                    app.check_heap()
+                    app.sampler.check_heap()
                 await asyncio.sleep_ms(0)
         correct = None
         while writer.finish():

@@ -94,7 +94,7 @@ class Move:
         sign = -1 if amount < 0 else 1
         angle = steer * pi / 1800
         quarter = 1
-        app.check_heap()
+        app.sampler.check_heap()
         last = reported = time.ticks_ms()
         self._moved = [last, last]
         while True:
