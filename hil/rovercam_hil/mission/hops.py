@@ -42,7 +42,7 @@ def relay(portrait: bytes, taken: float, arrived: float, seed: int, checks: Chec
     net.offer(ROUTE[0], "portrait", portrait, priority=1, now=arrived)
     seen = [
         (taken, f"portrait: remote camera: {len(portrait)} of {len(portrait)} bytes"),
-        (arrived, f"portrait: all {len(portrait)} bytes: rover, by its radio"),
+        (arrived, f"portrait: all {len(portrait)} bytes: rover"),
     ]
     while net.product("portrait") is None and (due := net.deadline()) is not None:
         net.advance(due)

@@ -22,7 +22,7 @@ PLOTTED = (
 
 def page(o: Outcome) -> str:
     body = [
-        _head(o), _released(o), _story(o), _motion(), _orbit(o), _relay(o), _weather(o), _unit(o), _checks(o), _commands(o), _gallery(o), _honest(),
+        _head(o), _released(o), _story(o), _orbit(o), _relay(o), _weather(o), _unit(o), _checks(o), _commands(o), _gallery(o), _honest(),
     ]  # fmt: skip
     return f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Mission report, seed {o.seed}</title>' \
            f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>{"".join(body)}</body></html>\n'  # fmt: skip
@@ -55,7 +55,7 @@ def _figure(file: str, text: str, cls: str = "") -> str:
 def _released(o: Outcome) -> str:
     out = ["<h2>The four pictures</h2>"]
     for r in o.released:
-        wide = "wide" if r.size[0] > 2 * r.size[1] else "half"
+        wide = "wide" if r.size[0] > 2 * r.size[1] else "trio"
         out.append(
             _figure(
                 r.file,
@@ -92,6 +92,7 @@ def _story(o: Outcome) -> str:
         f"({_utc(release)}), and the camera stands on the sand: a unit of its own now, with a battery, heard by the rover's radio alone. "
         f"The rover backs off to the platform, faces the camera, turns, and is photographed from the side.</p>"
         + _figure(side.file, f"From the side, {side.when}. The wheels have drawn their tracks between the camera and the rover.", "half")
+        + _motion()
         + f"<p>Then it drives south: {-m.places['6 June'][1]:.0f} m from the platform on 6 June.</p>" + _wheels(o)
     )  # fmt: skip
 
@@ -110,8 +111,10 @@ def _wheels(o: Outcome) -> str:
 
 
 def _motion() -> str:
-    return "<h2>In motion</h2>" + _figure(
-        "pictures/motion.gif", "The remote camera keeps recording while the rover turns.", "half"
+    return _figure(
+        "pictures/motion.gif",
+        "In motion: the released camera looks on while the rover turns, by its own wheels.",
+        "half",
     )
 
 
@@ -240,7 +243,8 @@ header div { position: absolute; left: 0; right: 0; bottom: 0; padding: 4rem 1.5
 h1 { font-size: 2.2rem; font-weight: 400; margin: 0; line-height: 1.2 } h2 { font-weight: 400; color: #f0a878; margin: 3rem 0 .6rem; clear: both }
 h3 { font-weight: 400; color: #d8b89c } header p { margin: .4rem 0 0; color: #d8c8b8; font-size: .95rem }
 figure { margin: 0 0 1.2rem; display: inline-block; vertical-align: top } figure img { width: 100%; display: block; border-radius: 3px }
-.wide { width: 100% } .half { width: 49%; margin-right: .8% } .third { width: 24%; margin-right: .7%; font-size: .85rem }
+.wide { width: 100% } .half { width: 49%; margin-right: .8% } .trio { width: 32.6%; margin-right: .6% }
+.third { width: 24%; margin-right: .7%; font-size: .85rem }
 figcaption { font-size: .88em; color: #c0b0a0; line-height: 1.4; margin-top: .3rem } figcaption i { color: #94867a }
 table { border-collapse: collapse; font: 14px/1.5 system-ui, sans-serif; margin: .6rem 0 }
 td, th { text-align: left; font-weight: 400; padding: .12rem 1.2rem .12rem 0; border-bottom: 1px solid #33281f;
@@ -255,5 +259,5 @@ svg .t { fill: #ece2d8; font-size: 12px }
 svg .r { text-anchor: end }
 svg .m { text-anchor: middle }
 svg .g { stroke: #33281f } svg .b { stroke: #6a5a4c; stroke-dasharray: 3 3 } svg .c { fill: none; stroke: #f0a878; stroke-width: 1.4 }
-@media (max-width: 700px) { .half, .third, .plot { width: 100% } }
+@media (max-width: 700px) { .half, .trio, .third, .plot { width: 100% } }
 """
