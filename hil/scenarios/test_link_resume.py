@@ -178,7 +178,9 @@ def test_resumes_over_resets_a_kill_and_an_outage(missions, evidence):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_resumes_over_20_resets_5_kills_and_3_outages(missions, evidence):
+    """`pytest hil/scenarios/test_link_resume.py -m slow`"""
     go(missions(65536, "outage=6-8+20-23+40-42"), 20, 5, evidence)
 
 
