@@ -119,15 +119,20 @@ class Sampler:
 
 
 def largest_block(limit):
-    """Largest free block of the heap to within 1 KB, found by trying."""
+    """Largest free block of the heap to within 1 KB, found by trying, right after a collection."""
     low = 0
     high = limit >> 10
-    while low < high:
-        middle = (low + high + 1) >> 1
-        try:
-            block = bytearray(middle << 10)
-            del block
-            low = middle
-        except MemoryError:
-            high = middle - 1
+    gc.disable()  # a try that fails must not collect again: all of them together would outlast the line's buffer
+    try:
+        while low < high:
+            middle = (low + high + 1) >> 1
+            try:
+                block = bytearray(middle << 10)
+                del block
+                gc.collect()
+                low = middle
+            except MemoryError:
+                high = middle - 1
+    finally:
+        gc.enable()
     return low << 10
