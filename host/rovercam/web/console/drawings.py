@@ -83,7 +83,7 @@ def traverse(xs: Sequence[float], ys: Sequence[float], heading: float | None) ->
 
     grid = _round(span / 4)
     parts = [
-        f'<svg viewBox="0 0 {SIDE} {SIDE}" style="width:100%;max-height:260px" role="img" aria-label="traverse"'
+        f'<svg viewBox="0 0 {SIDE} {SIDE}" style="width:100%;max-height:165px" role="img" aria-label="traverse"'
         f' id="traverse" data-points="{len(points)}">'
     ]
     for k in range(-4, 5):
