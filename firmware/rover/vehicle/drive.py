@@ -38,11 +38,12 @@ async def drive(app, kind, amount, steer, speed):
     if kind != d.DRIVE_STATE_TURNING and abs(amount) > limit:
         app.events.report(d.E_DRIVE_STOPPED, ">BihB", d.DRIVE_STOP_DISTANCE, 0, 0, 0)
         return _FIRST_FAILURE + d.DRIVE_STOP_DISTANCE
-    wheels = app.board.wheels()
+    move = Move(app)
+    move.wheels = wheels = app.board.wheels()
     if wheels is None:
         return d.F_UNSUPPORTED
-    app.vehicle = move = Move(app, wheels)
-    try:
+    app.vehicle = move
+    try:  # from here on whatever happens ends with the motors off
         reason = await move.run(kind, amount, steer, speed * 10)
     finally:
         wheels.release()
@@ -62,10 +63,10 @@ async def drive(app, kind, amount, steer, speed):
 class Move:
     """One drive. stop(reason) ends it."""
 
-    def __init__(self, app, wheels):
+    def __init__(self, app):
         p = app.pool
         self._app = app
-        self._wheels = wheels
+        self.wheels = None
         self._sensor = app.board.attitude
         self.way = odometry.Odometry(app, p.get(d.P_WHEEL_STEP) / 1000, p.get(d.P_WHEEL_TRACK))
         self._reason = 0
@@ -86,7 +87,7 @@ class Move:
                 return d.DRIVE_STOP_ATTITUDE
             self._bias += self._sensor.rotation[2] / _REST
             await asyncio.sleep_ms(20)
-        self._wheels.steering.move(steer)
+        self.wheels.steering.move(steer)
         await asyncio.sleep_ms(200 + abs(steer) // 2)
         app.pool.set(d.P_DRIVE_STATE, kind)
         turn = kind == d.DRIVE_STATE_TURNING
@@ -109,17 +110,17 @@ class Move:
                 quarter += 1
             pace = sign * (min(speed, _SLOW) if left < (_NEAR_TURN if turn else _NEAR_MM) else speed)
             if turn:
-                self._wheels.drive(-pace, pace)
+                self.wheels.drive(-pace, pace)
             else:
                 hold = self.way.yaw * _HOLD * speed / _FULL * cos(angle)
-                self._wheels.drive(pace + hold, pace - hold)
+                self.wheels.drive(pace + hold, pace - hold)
             if time.ticks_diff(now, reported) >= _REPORT_MS:
                 reported = time.ticks_add(reported, _REPORT_MS)
                 self.way.show()
                 app.housekeeping.report(_STRUCTURE)
             await asyncio.sleep_ms(_LOOP_MS)
             last = self._account(last, angle)
-        self._wheels.drive(0, 0)
+        self.wheels.drive(0, 0)
         end = time.ticks_add(time.ticks_ms(), _RUN_OUT_MS)
         while time.ticks_diff(end, time.ticks_ms()) > 0:
             await asyncio.sleep_ms(_LOOP_MS)
@@ -147,7 +148,7 @@ class Move:
             turned = rate * time.ticks_diff(now, last) * pi / 18000000
         elif not self._reason:
             self._reason = d.DRIVE_STOP_ATTITUDE
-        counts = (self._wheels.left.encoder.count, self._wheels.right.encoder.count)
+        counts = (self.wheels.left.encoder.count, self.wheels.right.encoder.count)
         for side in range(2):
             if counts[side] != self._edges[side]:
                 self._edges[side] = counts[side]
