@@ -21,6 +21,7 @@ from rovercam_hil.world.world import World
 @pytest.mark.slow
 def test_the_mission_holds_its_assertions_and_leaves_everything_it_promises(tmp_path: Path) -> None:
     outcome = fly(tmp_path, seed=5, motion_frames=3, key_size="qvga", say=print)
+    assert outcome is not None
     assert len(outcome.checks.made) > 60
     assert not outcome.checks.failed
     report = (tmp_path / "report.html").read_text(encoding="utf-8")
