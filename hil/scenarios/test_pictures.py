@@ -97,17 +97,12 @@ def test_a_jpeg_has_a_thumbnail_before_it(unit, ground, scene):
     ground.do("capture", **S, format="jpeg", last_layer=0)
     number = ground.event("picture_taken", since).values["product"]
     for end in "m0":
-        ground.wait(
-            f"file {end}",
-            lambda end=end: ground.found(
-                updates.TransferChanged, since, status="finished", name=f"/p/{number:04d}.{end}"
-            ),
-            30,
-        )
+        ground.expect(updates.TransferChanged, since, 30, status="finished", name=f"/p/{number:04d}.{end}")
     small = render(ground.archive, ground.archive.find_product(unit.number, number)["id"])
     assert small.confidence.max() == 1
     y = planes(unit)[0]
-    assert np.abs(binned(small.pixels, 8).astype(int) - binned(y, 8)).mean() < 8
+    # means of blocks in 32 steps, smoothed when shown: the picture is recognised, not measured
+    assert np.corrcoef(binned(small.pixels, 8).ravel(), binned(y, 8).ravel())[0, 1] > 0.95
 
 
 def test_metering_brings_the_percentile_to_its_target(unit, ground, scene, evidence):
@@ -139,16 +134,7 @@ def test_a_bracket_is_a_stop_apart(unit, ground, scene):
 def test_a_time_lapse_keeps_its_beat_and_ends_by_command(unit, ground, scene):
     since = ground.mark()
     running = ground.queue(
-        "capture_series",
-        **S,
-        kind="time_lapse",
-        count=20,
-        interval=6,
-        exposure=500,
-        gain=16,
-        codec="raw",
-        width=16,
-        height=16,
+        "capture_series", **S, kind="time_lapse", count=20, interval=6, exposure=500, gain=16, codec="raw"
     )
     third = lambda: len(f := ground.found(updates.EventReceived, since, name="frame_taken")) >= 3 and f  # noqa: E731
     frames = ground.wait("three frames", third, 60)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .bitplanes import TABLE, WEIGHTS, decode_segment
+from .quality import estimate_psnr
 from .slots import COUNTED, RAW, SEGMENTS, THUMBNAIL, Slot, parse, pieces, thumbnail_into, thumbnail_size
 from .values import unweighted
 from .wavelet import block_places, inverse
@@ -231,20 +232,7 @@ class Progressive:
         if plane is None:
             return 99.0 if self._raw and self.complete else 0.0
         plane.decode()
-        has = plane.dc_low < 99
-        if not has.any():
-            return 20.0 if (plane.thumb_shift < 99).any() else 0.0
-        # weighted coefficients are close to orthonormal ones: 64 squared errors per block are its pixels' errors
-        step = np.exp2(plane.low[has].astype(np.float64))
-        step[plane.low[has] <= WEIGHTS] = 0
-        share = np.where(plane.mag[has] > 0, 1 / 12, 1 / 24)
-        dc_step = np.where(plane.dc_low[has] > 3, np.exp2(plane.dc_low[has]), 0)
-        error = (step * step * share).sum() + (dc_step * dc_step / 12).sum()
-        missing = int((~has).sum())
-        error += missing * float((plane.mag[has].astype(np.float64) ** 2).sum(1).mean())
-        mse = error / (64 * plane.blocks)
-        top = (1 << plane.depth) - 1
-        return float(min(99.0, 10 * np.log10(top * top / mse))) if mse > 0 else 99.0
+        return estimate_psnr(plane)
 
     def info(self) -> dict[str, float | int | bool | None]:
         """Numbers for a list of pictures."""
