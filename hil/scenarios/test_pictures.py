@@ -102,7 +102,7 @@ def test_a_jpeg_has_a_thumbnail_before_it(unit, ground, scene):
     assert small.confidence.max() == 1
     y = planes(unit)[0]
     # means of blocks in 32 steps, smoothed when shown: the picture is recognised, not measured
-    assert np.corrcoef(binned(small.pixels, 8).ravel(), binned(y, 8).ravel())[0, 1] > 0.95
+    assert np.corrcoef(binned(small.pixels, 8).ravel(), binned(y, 8).ravel())[0, 1] > 0.9
 
 
 def test_metering_brings_the_percentile_to_its_target(unit, ground, scene, evidence):
