@@ -117,7 +117,7 @@ def test_new_key_is_taken_and_old_one_refused(pair):
     assert both.keys.keys(1)[0].index == 3
 
 
-@pytest.mark.parametrize(("who", "after"), [("ground", 0.06), ("both", 0.06)])
+@pytest.mark.parametrize(("who", "after"), [("both", 0.06)])
 def test_interrupted(pair, who, after):
     interrupted(pair(), who, after)
 
