@@ -139,7 +139,7 @@ def test_contact_lost_in_the_middle_the_rest_waits_in_the_rover(pair: Pair) -> N
     assert in_rover_store(pair.rover) > 10_000
     assert not any(isinstance(u, updates.PictureChanged) and u.state == "down" for u in pair.heard)
     assert pair.bit_exact(pair.picture_down())
-    assert all(gate.lost > 0 for gate in pair.gates)
+    assert pair.gates[0].lost > 0, "the line was not shut"
 
 
 @pytest.mark.slow
