@@ -322,7 +322,9 @@ class Encoder:
             full = bits >= room
             limit = room >> 3
             if not full:
-                limit = min(limit, max((bits + 7) >> 3, 5 + (5 * n >> 3)))  # DC, which is not in the estimate, wants its part
+                limit = min(
+                    limit, max((bits + 7) >> 3, 5 + (5 * n >> 3))
+                )  # DC, which is not in the estimate, wants its part
                 if (room >> 3) - limit < _TAIL:
                     limit = room >> 3
             coder.load(first + i, n, self._depths[i:])

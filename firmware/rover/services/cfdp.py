@@ -64,7 +64,9 @@ _MIN_DATA = const(16)  # less file data than this in a PDU is not worth its 18 b
 _FIRST_MS = const(300)  # EOF and Prompt are repeated this often …
 _STEADY = const(20)  # … so many times, then ever more slowly …
 _LAST_MS = const(60000)  # … up to this
-_MARK = const(49152)  # class 1: progress is kept on flash every so many bytes; each time the line falls silent for a sector's erasure
+_MARK = const(
+    49152
+)  # class 1: progress is kept on flash every so many bytes; each time the line falls silent for a sector's erasure
 _META_EVERY = const(32)  # class 1: metadata is repeated every so many PDUs
 _HEAD = "<BBBBBBHI"  # record: version, priority, class | checksum << 4, suspended, percent, cycles, run, size
 

@@ -32,7 +32,21 @@ from rovercam.cli import (
 DONE, NOT_ACHIEVED, BAD_USAGE = 0, 1, 2
 # typer brings its own copy of click since 0.26 and used the package before: ask typer which ClickException it raises.
 USAGE_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
-MODULES = (pictures, image, files, ground, sending, planning, telemetry, lines, archive, release, keys, dictionary, yamcs)
+MODULES = (
+    pictures,
+    image,
+    files,
+    ground,
+    sending,
+    planning,
+    telemetry,
+    lines,
+    archive,
+    release,
+    keys,
+    dictionary,
+    yamcs,
+)
 
 
 def make_app() -> typer.Typer:

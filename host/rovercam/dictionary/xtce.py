@@ -355,7 +355,14 @@ def _setter(
         min=parameter.min, max=parameter.max, text=parameter.text,
     )  # fmt: skip
     _command(
-        types, commands, unit, command, f"set_parameter_{parameter.name}", (value,), parameter.id.to_bytes(2, "big"), dictionary
+        types,
+        commands,
+        unit,
+        command,
+        f"set_parameter_{parameter.name}",
+        (value,),
+        parameter.id.to_bytes(2, "big"),
+        dictionary,
     )
 
 
