@@ -40,6 +40,7 @@ def test_the_firmware_compiles_for_the_other_boards(arch):
     files = filesystem.firmware_files(arch=arch)
     assert "/a/rover/app.mpy" in files
     assert ("/a/rover/imaging/planes_thumb.mpy" in files) == arch.startswith("arm")
+    assert ("/a/rover/imaging/planes.mpy" in files) != arch.startswith("arm")
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,8 @@ def test_hanging_firmware_gives_way_to_the_old_one(flight):
 def test_good_firmware_comes_over_the_link_runs_on_trial_and_stays(flight):
     flight.station.put(1, flight.good, "/u", flight.session.now)
     flight.event("file_received", 60)
-    assert install(flight, "/u").state == "done"
+    done = install(flight, "/u")
+    assert done.state == "done", done
     seen = restarted(flight)
     answers = len(flight.answers)
     assert flight.command("ping").state == "done"

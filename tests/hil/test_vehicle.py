@@ -70,7 +70,8 @@ def test_turns_by_ninety_degrees_and_tells_the_skid(flight, rover):
     _, end = move(flight, "turn", angle=90)
     assert rover.heading - heading == pytest.approx(90, abs=3)
     assert end["turned"] == pytest.approx(90, abs=2)
-    assert end["slip"] == pytest.approx(100 * (1 - 1 / 1.3), abs=4)
+    # What slips while it starts and stops is in the account, too.
+    assert end["slip"] == pytest.approx(100 * (1 - 1 / 1.3), abs=7)
     _, end = move(flight, "turn", angle=-30, speed=50)
     assert rover.heading - heading == pytest.approx(60, abs=5)
 

@@ -36,7 +36,7 @@ def _prepare(table: ptr16, pn: ptr8):
         i += 1
 
 
-_prepare(_crc_table, _pn)
+_prepare(_crc_table, _pn)  # type: ignore[arg-type]
 
 
 @micropython.viper

@@ -41,7 +41,7 @@ async def _install(app, path):
         app.select_slot(app.folder[1] + target[1] + "0")
         app.events.report(d.E_UPDATE_INSTALLED, ">BH", ord(target[1]), count)
     except OSError as e:
-        raise Failed(d.F_FLASH_FULL if e.args[0] == 28 else d.F_UNKNOWN_FILE) from None
+        raise Failed(d.F_FLASH_FULL if e.args[0] == 28 else d.F_UNKNOWN_FILE, e.args[0]) from None
     finally:
         app.arena.release()
 

@@ -132,13 +132,26 @@ def _compile_all(folder: Path, sources: Sequence[Path], slot: str, arch: str) ->
         if len(inside.parts) == 1:
             continue
         target = f"/{slot}/{inside.as_posix()}"
-        if path.stem.endswith("_thumb") and not arch.startswith("arm"):
-            continue  # inline assembler of another processor: the portable forms take its place
+        if _left_out(path, arch):
+            continue
         if path.suffix == ".py":
             files[target[:-3] + ".mpy"] = compile_mpy(path, path.stem, arch)
         elif path.suffix != ".mpy":
             files[target] = path.read_bytes()
     return files
+
+
+def _left_out(path: Path, arch: str) -> bool:
+    """What a board of this processor never loads: every file takes at least 4 KB of each of the two slots.
+
+    The dictionary's names (they are numbers by now), the other of a module's two forms (inline assembler where the
+    processor is an ARM, viper elsewhere), another processor's board.
+    """
+    if arch.startswith("arm"):
+        return (path.stem in ("dictionary", "esp32") and path.suffix == ".py") or (
+            path.parent / f"{path.stem}_thumb.py"
+        ).exists()
+    return path.stem.endswith("_thumb") or path.name == "dictionary.py"
 
 
 def _content_of(folder: Path, sources: Sequence[Path], slot: str, arch: str) -> str:

@@ -176,6 +176,11 @@ class Flight:
         self.far.unit.board.power_on()
         self._first_report(REMOTE)
 
+    def rest_remote(self) -> None:
+        """The released camera has done its work: the rover listens to it no longer, and it goes out."""
+        self.command("stop_radio")
+        self.far.unit.board.power_off()
+
     def _first_report(self, unit: int) -> None:
         self.heard.clear()
         self.session.run_until(

@@ -43,7 +43,7 @@ class Outcome:
     events: list[dict]
 
 
-def fly(out: Path, seed: int = 1, image: Path | None = None, say: Callable[[str], None] = print, *, motion_frames: int = 5,
+def fly(out: Path, seed: int = 1, image: Path | None = None, say: Callable[[str], None] = print, *, motion_frames: int = 4,
         panorama_size: str = "qvga", key_size: str = "vga", sols: int = 3, pace: float = 0.0, all_wheels: bool = False,
         distance: float = 10.0, contacts: Path | None = None) -> Outcome | None:  # fmt: skip
     """Raises MissionFailed when an assertion did not hold (the report is written all the same, if it came that far),

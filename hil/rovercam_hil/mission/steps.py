@@ -29,6 +29,8 @@ ROLL_OFF = 1_621_651_200.0
 PORTRAIT = ZHURONG.time_of(18, 13.2)
 """1 June 2021 is sol 18; the hour is ours."""
 PANORAMA_PANS = tuple(range(-160, 161, 40))
+MOTION_PART = 0.4
+"""Share of the turn from the front to the side portrait that the motion sequence shows."""
 STANDSTILL = 3.0
 """Seconds until the model has seen that the motors are off."""
 
@@ -53,7 +55,7 @@ class Mission:
     flight: Flight
     checks: Checks
     plan: framing.Plan
-    motion_frames: int = 5
+    motion_frames: int = 4
     panorama_size: str = "qvga"
     key_size: str = "vga"
     all_wheels: bool = False
@@ -201,9 +203,12 @@ class Mission:
         self.flight.look(0.0, 0.0)
         self._portrait("group portrait, from the front")
         self.places["portrait"] = (self.rover.x, self.rover.y)
-        self._motion(plan.side_heading - plan.front_heading)
+        # Its first part by the unit's wheels, before the camera; all of it would take the two emulated units minutes.
+        self._motion(MOTION_PART * ((plan.side_heading - plan.front_heading + 180.0) % 360.0 - 180.0))
+        self._turn("to show its side", plan.side_heading)
         self.passes = in_two_passes(self.flight, self.checks, self._side_portrait)
         self._battery()
+        self.flight.rest_remote()
 
     def _motion(self, angle: float) -> None:
         """The camera goes on recording while the rover, by its own wheels, turns to show its side."""

@@ -106,7 +106,7 @@ def test_times_are_relative_or_absolute() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["schedule", "add", "soon", "ping"], "neither 10m"),
+        (["schedule", "add", "soon", "ping"], "is no time: 10m"),
         (["schedule", "add", "+60", "warp"], "no command called 'warp'"),
         (["schedule", "delete", "seven"], "number of an entry"),
         (["sequences", "upload", "missing.txt"], "missing.txt"),
