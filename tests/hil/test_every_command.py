@@ -222,10 +222,12 @@ def test_good_and_boundary_arguments_end_as_they_should(flight, command):
             nothing_to_do = not arguments.get("distance", arguments.get("angle"))
             assert done.reason in ("stopped", "too_far") or nothing_to_do, (arguments, done.reason)
             continue
-        if command.name in SERIES:
-            done = stopped_series(flight, command, arguments)
-        else:
-            done = flight.command(command.name, timeout=60, **arguments)
+        series = command.name in SERIES
+        done = (
+            stopped_series(flight, command, arguments)
+            if series
+            else flight.command(command.name, timeout=60, **arguments)
+        )
         assert done.state == "done" or done.reason.split(" ")[0] in EXPECTED, (arguments, done.reason)
         if command.name == "set_parameter":
             flight.command("set_parameter", parameter="keep_alive_period", value=2)

@@ -169,7 +169,10 @@ class Mission:
         way = math.hypot(last.x - self.rover.x, last.y - self.rover.y)
         done = self._by_wheels("to the release point", "drive", distance=round(way, 3))
         self.checks.near("the last metres: odometry against the truth", done.forward, done.true_way, 0.15, "m")
-        self.checks.near("heading at the release", self.rover.heading, plan.release_heading, 3.0, "°")
+        self.checks.near("heading after the last metres", self.rover.heading, plan.release_heading, 4.0, "°")
+        aim = framing.release_heading_at(self.world, plan, self.rover.x, self.rover.y)
+        self._turn("to aim the camera", aim)
+        self.checks.near("heading at the release", (self.rover.heading - aim + 180.0) % 360.0 - 180.0, 0.0, 1.0, "°")
         self.checks.near(
             "distance of the release point from the platform",
             math.hypot(self.rover.x, self.rover.y),

@@ -153,6 +153,15 @@ def _headings(stand: tuple[float, float], x: float, y: float) -> tuple[float, fl
     return front, front + 90.0
 
 
+def release_heading_at(world: World, plan: Plan, x: float, y: float) -> float:
+    """The rover's heading, degrees, with which a camera released at (x, y) has as much room on its left as on its right:
+    a drive never ends exactly where it was to."""
+    ground = world.terrain.at(*plan.stand)
+    headings = (plan.front_heading, plan.side_heading)
+    points = np.concatenate([_outline(plan.stand, h, world.platform, ground) for h in headings])
+    return _aim(points, x, y) % 360.0 - 180.0
+
+
 def _aim(points: np.ndarray, x: float, y: float) -> float:
     """Heading of the line of sight that has as much on its left as on its right, degrees."""
     bearing = np.degrees(np.arctan2(points[:, 1] - y, points[:, 0] - x))
