@@ -19,12 +19,13 @@ import time
 import tty
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from rovercam_hil.bench.link import LIMIT, Column
 from rovercam_hil.line import LineSpec, Link
+from rovercam_hil.line.impairment import Impairment
 
 SIZE = 65536
 _AHEAD = 0.02  # seconds of the line that may wait in the emulator: a UART's FIFO, not an endless queue
@@ -122,6 +123,8 @@ def _pump(line: Link, sender: int, receiver: int, target: Path, content: bytes, 
                 data = os.read(source, 256)
                 if source == sender and first is None:
                     first = now
+                    for _, _, direction in ways:
+                        _from(direction.line, first)
                 way.push(data, now)
             arrived, _ = way.pull(now)
             if arrived:
@@ -133,6 +136,12 @@ def _pump(line: Link, sender: int, receiver: int, target: Path, content: bytes, 
             and target.read_bytes() == content
         ):
             return now - first
+
+
+def _from(line: Impairment, first: float) -> None:
+    """The outage is counted from the transfer's first byte, as it is for the unit: a program's start takes its time."""
+    shifted = tuple((start + first, end + first) for start, end in line.spec.outage)
+    line.spec = replace(line.spec, outage=shifted)
 
 
 def rows(
