@@ -127,7 +127,6 @@ r['flash']=(s[0]*s[2]>>10,s[0]*s[3]>>10,ok,ms)
 t=time.ticks_ms();time.sleep_ms(200);r['clock']=time.ticks_diff(time.ticks_ms(),t)
 del d
 from rover.link.downlink import Downlink
-from rover import dictionary as D
 n=Downlink(0x100+c.get('unit',1),0,512)
 r['frame']=binascii.hexlify(n.next_frame(True)).decode()
 gc.collect()
