@@ -27,7 +27,14 @@ def group_of(app: typer.Typer) -> typer.Typer:
 
 def register(app: typer.Typer) -> None:
     group = group_of(app)
-    for name, command in (("link", link), ("board", board), ("host", host), ("ground", ground), ("sol", sol)):
+    for name, command in (
+        ("link", link),
+        ("board", board),
+        ("host", host),
+        ("ground", ground),
+        ("sol", sol),
+        ("console", console),
+    ):
         group.command(name)(command)
 
 
@@ -172,3 +179,17 @@ def ground(
     figures = bench.archive(samples)
     print_table("archive", ("figure", "value"), [(k, f"{v:.4g}") for k, v in figures.items()])
     _write(json, figures)
+
+
+def console(
+    loads: Annotated[int, typer.Option(help="How often the page is loaded.")] = 5, json: JsonFile = None
+) -> None:
+    """How long the console's page takes to be usable, in headless Chromium."""
+    from rovercam.cli.common import print_table
+
+    from rovercam_hil.bench import console as bench
+
+    times = bench.page_times(loads)
+    rows = [(("empty cache" if i == 0 else "again"), f"{t:.2f}") for i, t in enumerate(times)]
+    print_table("console", ("load", "seconds until usable"), rows)
+    _write(json, times)

@@ -192,20 +192,12 @@ def test_file_store_survives_a_torn_journal(tmp_path: Path, cut: int) -> None:
     assert FileStore(tmp_path).read(transaction, 1000, 2) == bytes([200, 200])
 
 
-def test_speed() -> None:
-    """A clean file of 4 MB in segments of 1000 bytes: well above any line's rate (measured 40 MB/s in memory)."""
-    import time
-
+def test_a_large_clean_file_is_taken_segment_by_segment() -> None:
+    """4 MB in segments of 1000 bytes, each reported once."""
     entity = Entity(0, MemoryStore())
     data = random.Random(1).randbytes(1 << 22)
     build = pdus.Builder(1, 1, 0)
     parts = [build.data(a, data[a : a + 1000]) for a in range(0, len(data), 1000)]
     entity.pdu_in(1, build.metadata("a", "b", len(data), 0), 0.0)
-    begin = time.process_time()
-    count = 0
     for part in parts:
-        count += sum(isinstance(e, SegmentReceived) for e in entity.pdu_in(1, part, 0.0))
-    spent = time.process_time() - begin
-    assert count == len(parts)
-    print(f"{len(data) / spent / 1e6:.1f} MB/s")
-    assert spent < 4.0
+        assert sum(isinstance(e, SegmentReceived) for e in entity.pdu_in(1, part, 0.0)) == 1

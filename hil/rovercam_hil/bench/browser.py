@@ -23,6 +23,13 @@ OPTIONS = (
 )  # fmt: skip
 
 
+READY = (
+    "document.querySelectorAll('.q-table tbody tr').length > 10 && !!document.querySelector('#send')"
+    " && document.querySelector('.nicegui-echart canvas') && true"
+)
+"""The console shows values, takes commands and has drawn its plot."""
+
+
 def find_chromium() -> str | None:
     return os.environ.get("CHROMIUM") or next((p for n in NAMES if (p := shutil.which(n))), None)
 
@@ -128,4 +135,4 @@ class Browser:
         self._log.close()
 
 
-__all__ = ["Browser", "find_chromium"]
+__all__ = ["READY", "Browser", "find_chromium"]
