@@ -132,11 +132,11 @@ def test_automatic_exposure_follows_the_light_within_its_limits(bench):
 def test_levels_and_effects_reach_the_picture(bench):
     picture = grey(96, 96)
     b = bench(ArrayScene(picture))
-    b.run("c.set_level(0x22, 2)")
+    b.run("c.set(0x22, 3)")  # brightness level 2
     y = np.frombuffer(b.memory(10, 3), np.uint8)[0::2].reshape(96, 96)
     assert np.array_equal(y, np.clip(picture.astype(int) + 32, 0, 255))
-    b.run("c.set_level(0x22, 0)")
-    b.run("c.set_effect(5)")
+    b.run("c.set(0x22, 0)")
+    b.run("c.set(0x27, 5)")
     y = np.frombuffer(b.memory(10, 3), np.uint8)[0::2].reshape(96, 96)
     assert np.array_equal(y, 255 - picture)
 

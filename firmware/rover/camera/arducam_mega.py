@@ -18,14 +18,7 @@ _FIFO = const(0x04)
 _RESET = const(0x07)
 _FORMAT = const(0x20)
 _RESOLUTION = const(0x21)
-_BRIGHTNESS = const(0x22)
-_CONTRAST = const(0x23)
-_SATURATION = const(0x24)
-_EV = const(0x25)
 _WHITE_BALANCE = const(0x26)
-_EFFECT = const(0x27)
-_SHARPNESS = const(0x28)
-_QUALITY = const(0x2A)
 _AUTOMATIC = const(0x30)
 _GAIN = const(0x31)
 _EXPOSURE = const(0x33)
@@ -216,23 +209,10 @@ class ArducamMega(base.Camera):
         await self._set(_AUTOMATIC, (0 if mode else 0x80) | _AUTO_BALANCE)
         await self._set(_WHITE_BALANCE, mode)
 
-    async def set_level(self, register, level):
-        """Brightness (0x22, -4…4), contrast (0x23), saturation (0x24), exposure compensation (0x25): -3…3."""
-        limit = 4 if register == _BRIGHTNESS else 3
-        if not _BRIGHTNESS <= register <= _EV or not -limit <= level <= limit:
-            raise base.CameraError(base.BAD_SETTING, level)
+    async def set(self, register, value):
+        """Any setting of the application note's register table (0x22 brightness, 0x27 effect…), until the next reset."""
         await self._ready()
-        await self._set(register, 2 * level - 1 if level > 0 else -2 * level)
-
-    async def set_effect(self, effect):
-        """0 none, 1 cool, 2 warm, 3 black and white, 4 sepia, 5 negative, 6 green."""
-        await self._ready()
-        await self._set(_EFFECT, effect)
-
-    async def set_quality(self, quality):
-        """JPEG: 0 high, 1 medium, 2 low."""
-        await self._ready()
-        await self._set(_QUALITY, quality)
+        await self._set(register, value)
 
     def sleep(self):
         self._write(_POWER, _POWER_SLEEP)
