@@ -146,6 +146,8 @@ class App:
             return self.commander.on_packet(packet)
         if apid == self.apid + d.APID_CFDP:
             self.cfdp.pdu_in(packet[6:])
+        elif apid == self.apid + d.APID_REPAIR:
+            self.cfdp.request_in(packet[6:])
         elif apid == self.apid + d.APID_RELAY and self.radio:
             return self.radio.uplink(packet[6:])
         return True

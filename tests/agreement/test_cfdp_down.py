@@ -53,6 +53,57 @@ def test_losses_are_repaired_on_the_way(board: Worker, tmp_path: Path, delay: fl
     assert line.now - (line.first_at or 0) < repaired + 3 * line.frame_time + (delay if delay > 1 else 0)
 
 
+def spoilt(data: bytes, rng: random.Random, length: int = 300) -> bytes:
+    """A frame as a burst left it."""
+    at = rng.randrange(-length, len(data))
+    first, last = max(0, at), min(len(data), at + length)
+    return data[:first] + rng.randbytes(last - first) + data[last:]
+
+
+@pytest.mark.parametrize("run", [0, 200])
+@pytest.mark.parametrize("delay", [0.0, 0.25])
+def test_what_a_burst_left_is_not_sent_again(board: Worker, tmp_path: Path, delay: float, run: int) -> None:
+    """Bursts of 300 bytes in frames of 1600: what is sent again is little more than they spoilt, and the file is right."""
+    rng = random.Random(6)
+    data = noise(6, 65536)
+    line = Line(board, tmp_path, capacity=1600, delay=delay)
+    lost = (4, 14, 15, 24)
+    line.lose = lambda now: line.frames in lost
+    line.remains = lambda frame: spoilt(frame, rng)
+    transaction = line.get("f", data, run=run)
+    assert line.run(lambda: line.got(transaction) is not None)
+    assert line.got(transaction) == data
+    block = run or 64
+    assert line.data_sent - len(data) <= len(lost) * (300 + 3 * block)
+    line.kill_ground()
+
+
+def test_an_outage_costs_its_own_time(board: Worker, tmp_path: Path) -> None:
+    """Frames that it cut off at either end are used as far as they came."""
+    data = noise(7, 65536)
+    line = Line(board, tmp_path, capacity=1600)
+    line.lose = lambda now: 5 <= line.frames < 20
+    line.remains = lambda frame: frame[:1200] if line.frames == 5 else None
+    transaction = line.get("f", data)
+    assert line.run(lambda: line.got(transaction) is not None)
+    assert line.got(transaction) == data
+    assert line.data_sent - len(data) <= line.data_lost - 1100
+    line.kill_ground()
+
+
+def test_digests_that_do_not_come(board: Worker, tmp_path: Path) -> None:
+    """Every digest is lost: the bytes are asked for after all."""
+    data = noise(8, 65536)
+    line = Line(board, tmp_path, capacity=1600)
+    line.lose = lambda now: line.frames in (5, 6)
+    line.remains = lambda frame: frame
+    line.mangle = lambda apid, pdu: [] if apid & 0xF == 2 else [(apid, pdu)]
+    transaction = line.get("f", data)
+    assert line.run(lambda: line.got(transaction) is not None)
+    assert line.got(transaction) == data
+    line.kill_ground()
+
+
 def test_resume(board: Worker, tmp_path: Path) -> None:
     """Issue 3: 64 KiB with 20 resets, 5 kills of the ground and three outages; at most 5 % above what was lost."""
     rng = random.Random(1)
@@ -102,10 +153,11 @@ def test_resume(board: Worker, tmp_path: Path) -> None:
     resets=st.integers(0, 4),
     kills=st.integers(0, 2),
     immediate=st.booleans(),
+    remains=st.booleans(),
 )
 def test_any_line(
     board: Worker, seed: int, size: int, capacity: int, delay: float, loss: float, up: float, run: int,
-    checksum: int, resets: int, kills: int, immediate: bool,
+    checksum: int, resets: int, kills: int, immediate: bool, remains: bool,
 ) -> None:  # fmt: skip
     """Loss, repetition, disorder, resets of the board and kills of the ground: the file arrives, the board gets idle."""
     rng = random.Random(seed)
@@ -128,6 +180,8 @@ def test_any_line(
             return out
 
         line.mangle = mangle
+        if remains:
+            line.remains = lambda data: spoilt(data, rng)
         transaction = line.get("f", data, run=run, checksum=checksum)
         for _ in range(resets + kills):
             line.run(lambda: rng.random() < 0.05, 1.0)

@@ -18,7 +18,7 @@ from rovercam_hil.micropython.worker import Worker
 def board(micropython: str) -> Iterator[Worker]:
     with new_board() as worker:
         worker.run(
-            "def fuzz(*pdus):\n    for p in pdus:\n        c.pdu_in(p)\n        frame(300, 50)\n    events.clear()\n"
+            "def fuzz(*pdus):\n    for p in pdus:\n        c.pdu_in(p)\n        c.request_in(p)\n        frame(300, 50)\n    events.clear()\n"
             "    gc.collect()\n    return gc.mem_alloc()"
         )
         yield worker
@@ -37,15 +37,23 @@ shaped = st.builds(
     st.integers(0, 1),
 )  # fmt: skip
 
+requests = st.builds(
+    lambda *f: struct.pack(">HIIB", *f),
+    st.integers(0, 3),
+    st.integers(0, 4000),
+    st.integers(0, 4000),
+    st.integers(0, 255),
+)
+
 
 @settings(max_examples=150, deadline=None)
-@given(pdus=st.lists(st.one_of(st.binary(max_size=80), shaped), min_size=1, max_size=20))
+@given(pdus=st.lists(st.one_of(st.binary(max_size=80), shaped, requests), min_size=1, max_size=20))
 def test_any_bytes(board: Worker, tmp_path_factory: pytest.TempPathFactory, pdus: list[bytes]) -> None:
     """Random bytes and well-formed headers with random bodies; afterwards a file still comes up."""
     line = Line(board, tmp_path_factory.mktemp("g"))
     line.get("f", bytes(3000))
     board.call("fuzz", *pdus)
-    assert board.eval("len(c._txs) <= 16 and len(c._acks) <= 8")
+    assert board.eval("len(c._txs) <= 16 and len(c._acks) <= 8 and len(c._digests) <= 4")
     assert board.eval("c._receiver is None or len(c._receiver._rxs) <= 4")
     line.boot()
 

@@ -58,6 +58,7 @@ RECEIVED = const(7)  # value: size; path is the new file
 
 _MAX_TX = const(16)
 _RING = const(64)  # repair requests kept per transaction
+_MAX_DIGESTS = const(4)
 _OPEN = const(3)  # file handles open at once (about 700 B each on LittleFS)
 _SEQ_AHEAD = const(32)  # sequence numbers reserved per write of the counter file
 _MIN_DATA = const(16)  # less file data than this in a PDU is not worth its 18 bytes of headers
@@ -202,6 +203,7 @@ class Cfdp:
         self._repair_count = 0
         self._repairing = False
         self._txs: list = []
+        self._digests: list = []  # asked for: [transaction, first place, end, block length], see cfdp_digest
         self._acks: list = []  # ACK PDUs owed: (second byte of header flags, peer, seq, code << 4 | subtype, condition, status)
         self._receiver = None
         self._seq = self._seq_end = 0
@@ -258,7 +260,7 @@ class Cfdp:
 
     def backlog(self, enough: int) -> int:
         """Bytes of packets that are ready, roughly; counted up to `enough`."""
-        n = 12 * len(self._acks)
+        n = 12 * len(self._acks) + 100 * len(self._digests)
         for tx in self._txs:
             if tx.suspended or self.frozen and tx.cls == 2:
                 continue
@@ -319,6 +321,10 @@ class Cfdp:
         if self._acks and room >= 11:
             flags, peer, seq, code, condition, status = self._acks.pop(0)
             return self._directive(buf, flags, peer, seq, _D_ACK, 2, code, condition << 4 | status)
+        if self._digests:
+            n = self._digest_out(buf, room)
+            if n:
+                return n
         if self._receiver and not self.frozen:
             n = self._receiver.out(buf, room)
             if n:
@@ -576,6 +582,30 @@ class Cfdp:
         if not good:
             self.pdus_bad += 1
 
+    def request_in(self, mv) -> None:
+        """A digest request from the ground, without its space packet header (cfdp_digest). Never raises on its content."""
+        from rover.services import cfdp_digest
+
+        asked = cfdp_digest.request(self, mv)
+        if asked and len(self._digests) < _MAX_DIGESTS:  # the ground asks for the bytes when no answer comes
+            self._digests.append(asked)
+
+    def _digest_out(self, buf, room):
+        from rover.services import cfdp_digest
+
+        asked = self._digests[0]
+        n = -1
+        if asked[0] in self._txs:
+            try:
+                n = cfdp_digest.out(asked, self._file(asked[0]), buf, room)
+            except OSError:
+                pass  # the transaction itself finds out
+        if n < 0 or asked[1] >= asked[2]:
+            self._digests.pop(0)
+        if n > 0:
+            self._repairing = True
+        return max(n, 0)
+
     def _pdu(self, mv):
         n = len(mv)
         if n < 9:
@@ -674,6 +704,11 @@ class Cfdp:
     def _event(self, kind, tx, value):
         if self.on_event:
             self.on_event(kind, tx.seq, tx.path, value)
+
+    def sending(self, seq):
+        """The class 2 transaction of a file being sent, None when there is none."""
+        tx = self._find(seq)
+        return tx if tx and tx.cls == 2 and tx.state != _CANCEL else None
 
     def _find(self, seq):
         for tx in self._txs:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rovercam.places import firmware_dir
 from rovercam.protocol.cfdp import Entity, Event, FileStore, Finished, Settings, TransactionId
+from rovercam.protocol.events import Fragment
 
 from rovercam_hil.micropython.worker import Worker
 
@@ -159,9 +160,12 @@ class Line:
         self.board_events: list[tuple] = []
         self.data_sent = self.data_lost = self.up_sent = self.up_lost = self.frames = 0
         self.first_at: float | None = None
-        self.up: list[tuple[float, int, bytes]] = []
-        self.down: list[tuple[float, int, bytes]] = []
+        self.up: list[tuple[float, int, tuple[str, bytes]]] = []  # the board's function, its argument
+        self.down: list[tuple[float, int, bytes | Fragment]] = []
         self._n = 0
+        self.remains: Callable[[bytes], bytes | None] = lambda data: None
+        """What comes of a frame that is lost, right or wrong."""
+        self._fragments: list[Fragment] = []
         self.mangle: Callable[[int, bytes], list[tuple[int, bytes]]] = lambda apid, pdu: [(apid, pdu)]
         self.ground: Entity | None = None
         self.start_ground()
@@ -177,6 +181,7 @@ class Line:
     def start_ground(self) -> None:
         self.store = FileStore(self.folder / "ground")
         self.ground = Entity(0, self.store, self.now, self.settings)
+        self.ground.round_trip(UNIT, 2 * self.delay + self.frame_time)  # as telecommands measure it
 
     def kill_ground(self) -> None:
         self.store.close()
@@ -193,7 +198,7 @@ class Line:
 
     # ---- time ----
 
-    def _later(self, queue: list, at: float, payload: bytes) -> None:
+    def _later(self, queue: list, at: float, payload: object) -> None:
         self._n += 1
         heapq.heappush(queue, (at, self._n, payload))
 
@@ -208,13 +213,16 @@ class Line:
             if self.lose_up(self.now):
                 self.up_lost += len(pdu) - 12 if pdu[0] & 0xF0 == 0x30 else 0
             else:
-                self._later(self.up, self.now + self.delay + 0.01, pdu)
+                self._later(self.up, self.now + self.delay + 0.01, ("c.pdu_in", pdu))
+        for _, request in self.ground.requests():
+            if not self.lose_up(self.now):
+                self._later(self.up, self.now + self.delay + 0.01, ("c.request_in", request))
         self.events += self.ground.events()
 
     def step(self) -> None:
         """One frame time."""
         while self.up and self.up[0][0] <= self.now:
-            self.worker.call("c.pdu_in", heapq.heappop(self.up)[2])
+            self.worker.call(*heapq.heappop(self.up)[2])
         data = self.worker.call("frame", self.capacity, int(self.frame_time * 1000))
         self.now += self.frame_time
         if data:
@@ -225,16 +233,24 @@ class Line:
             self.data_sent += amount
             if self.lose(self.now):
                 self.data_lost += amount
+                rest = self.remains(data)
+                if rest is not None:
+                    self._later(self.down, self.now + self.delay, Fragment(data=rest, tail=False, now=self.now))
             else:
                 self._later(self.down, self.now + self.delay, data)
         while self.down and self.down[0][0] <= self.now:
             self._deliver(heapq.heappop(self.down)[2])
         self._poll()
 
-    def _deliver(self, data: bytes) -> None:
+    def _deliver(self, data: bytes | Fragment) -> None:
+        if isinstance(data, Fragment):
+            self._fragments.append(data)
+            return
+        fragments, self._fragments = self._fragments, []
         if self.ground is None:
             self.data_lost += _file_data(data)
             return
+        self.ground.fragments(UNIT, fragments)
         for packet in packets(data):
             for apid, pdu in self.mangle(*packet):
                 if apid & 0xF == 1:

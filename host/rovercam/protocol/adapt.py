@@ -3,7 +3,7 @@
 The model is kept as plain as the evidence allows: wrong bytes come at an unknown rate (a gamma posterior over bytes seen and bytes
 corrected), bursts and slips at rates of their own. The expected goodput of every profile the baud rate allows follows, uncertainty
 included: with little evidence the tail is heavy and a stronger code wins, and as good frames go by it gets lighter. A lost frame that the
-rate of wrong bytes does not explain is a burst, against which only shorter frames help.
+rate of wrong bytes does not explain is a burst, against which no code of the table helps: what it left of the frames is used.
 
 No oscillation: a change has to promise MARGIN, lighter codes wait DWELL seconds after the last change, and old evidence fades slowly.
 """
@@ -29,6 +29,8 @@ _PRIOR = 0.05  # errors, in
 _PRIOR_BYTES = 100.0  # bytes
 _PRIOR_BURSTS = 0.5  # bursts, in
 _PRIOR_BURST_BYTES = 100_000.0  # bytes
+_DIGEST = 0.05  # of a spoilt frame's length: the digest that says which parts of it are right
+_REPAIR = 120  # bytes around what is sent again for it
 _FIRST_BURST = 1.5  # in PROBE bytes: what a loss without a cause is held for
 _RECENT = 8  # frames in which a sudden change of the line is looked for
 _UNREPAIRED = {0: 1.0, 1: 0.08, 2: 0.02, 4: 0.01, 8: 0.01, 16: 0.01}  # share of frames with one slip that are lost
@@ -179,8 +181,13 @@ class ProfilePolicy:
         length = profile.line_length
         passed = self._passed_errors(profile) * (1.0 - self._lost_to_slips(profile))
         bursts = (self._bursts + _PRIOR_BURSTS) / (self._seen + _PRIOR_BURST_BYTES)
-        passed *= exp(-bursts * (length + self._burst_bytes))
+        passed *= exp(-bursts * self._spoilt(length))
         return passed * max(0, length - OVERHEAD - 2 * profile.t * profile.depth) / length
+
+    def _spoilt(self, length: int) -> float:
+        """Bytes that a burst costs the files: its own, and what it takes to get the rest out of the frames it touched (cfdp/salvage.py)."""
+        frames = 1.0 + self._burst_bytes / length
+        return self._burst_bytes + min(length, frames * (_DIGEST * length + _REPAIR))
 
     def _passed_errors(self, profile: Profile) -> float:
         """Probability that wrong bytes leave a frame correctable."""

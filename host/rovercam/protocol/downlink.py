@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from . import reedsolomon, slip, tm
 from .events import Discarded, Event, FrameReceived, PacketReceived, ProfileDetected, Slip
 from .profiles import LONGEST, MARKER, SHAPES, TABLE, Profile
+from .stretch import Stretch
 
 Bytes = NDArray[np.uint8]
 
@@ -94,6 +95,9 @@ class Receiver:
         self._searched = 0  # stream position up to which they were looked for
         self._tried: set[tuple[int, tuple[int, int], str]] = set()
         self._last = 0.0
+        self._came = float("-inf")  # when the last byte did
+        self._stretch = Stretch(PN)
+        self._breaks: list[int] = []  # stream positions in front of which the line was silent
         self._reported: Profile | None = None
 
     @property
@@ -110,7 +114,10 @@ class Receiver:
         if not data:
             return events
         self.counters.received += len(data)
-        self._last = now
+        if now - self._came > SILENCE and (self._buffer or self._stretch):
+            known = [b for b in self._breaks if b > self._stretch.start]
+            self._breaks = [*known[:1], self._base + len(self._buffer)]
+        self._last = self._came = now
         self._buffer += bytes(data)
         self._run(now, events, silent=False)
         return events
@@ -175,6 +182,8 @@ class Receiver:
             self._emit(_Found(profile, frame, header, int(corrected[i]), int(wrong[i])), length, now, events)
             taken += 1
         self._advance(taken * length)
+        if taken:
+            self._stretch.begin(self._base)
         return taken > 0
 
     def _search(self, now: float, events: list[Event], silent: bool) -> bool:
@@ -193,6 +202,7 @@ class Receiver:
                 self._locked = True
                 self._emit(found, length, now, events)
                 self._advance(length)
+                self._stretch.begin(self._base)
                 return True
             if open_ and alive is None:
                 alive = place
@@ -303,6 +313,7 @@ class Receiver:
         events.append(Slip(count=shift, repaired=True, now=now))
         self._emit(_Found(profile, frame, header, corrected, 0, shift), size, now, events)
         self._advance(size)
+        self._stretch.begin(self._base)
         return True
 
     def _lost_stretch(self, place: int, now: float, events: list[Event]) -> None:
@@ -342,6 +353,7 @@ class Receiver:
     def _drop(self, count: int, reason: str, now: float, events: list[Event]) -> None:
         self.counters.discarded[reason] = self.counters.discarded.get(reason, 0) + count
         events.append(Discarded(count=count, reason=reason, now=now))
+        self._stretch.add(self._buffer[:count])
         self._advance(count)
 
     def _advance(self, count: int) -> None:
@@ -367,6 +379,10 @@ class Receiver:
         counters.corrected += found.corrected
         counters.marker_errors += found.marker_errors
         reported = self._reported
+        if self._stretch:
+            due = found.profile if reported is None or reported.t != found.profile.t else reported
+            events += self._stretch.fragments(due, self._breaks, now)
+            self._stretch.begin(self._base)
         self.profile = found.profile
         if reported is None or found.profile.t != reported.t or found.profile.line_length > reported.line_length:
             self._reported = found.profile

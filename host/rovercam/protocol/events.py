@@ -65,4 +65,16 @@ class Slip:
     now: float
 
 
-Event = FrameReceived | PacketReceived | Discarded | ProfileDetected | Slip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fragment:
+    """Bytes of a frame that could not be taken, randomiser undone, right and wrong ones alike; said before the next good frame.
+
+    tail: counted from the end of the frame; otherwise ``data`` begins with the frame.
+    """
+
+    data: bytes
+    tail: bool
+    now: float
+
+
+Event = FrameReceived | PacketReceived | Discarded | ProfileDetected | Slip | Fragment

@@ -98,6 +98,11 @@ class Uplink:
         return self.fop.retransmissions
 
     @property
+    def round_trip(self) -> float | None:
+        """Seconds from a telecommand to its acknowledgement, smoothed; None before the first."""
+        return self._smooth
+
+    @property
     def queued(self) -> int:
         """Packets not yet acknowledged (sequenced) or not yet sent (bypass)."""
         return len(self._bypass) + len(self.fop.waiting) + len(self.fop.sent) + len(self._unsure)

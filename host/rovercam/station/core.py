@@ -184,6 +184,9 @@ class Station:
         self.cfdp.heard(frame.unit, now)
         if frame.clcw is not None:
             self._uplink_events(unit, unit.on_clcw(frame.clcw, now), now)
+            if unit.uplink is not None and unit.uplink.round_trip is not None:
+                self.cfdp.round_trip(frame.unit, unit.uplink.round_trip)
+        self.cfdp.fragments(frame.unit, frame.fragments)
         for packet in frame.packets:
             self._packet(unit, packet, row, now)
 
@@ -266,6 +269,10 @@ class Station:
             unit = self._unit(number)
             if self._open_uplink(unit, now):
                 unit.send_pdu(self.dictionary.apid(number, "cfdp"), pdu)
+        for number, request in self.cfdp.requests():
+            unit = self._unit(number)
+            if self._open_uplink(unit, now):
+                unit.send_pdu(self.dictionary.apid(number, "repair"), request)
         self.files.on_events(self.cfdp.events(), now)
 
     def _open_uplink(self, unit: UnitLink, now: float) -> bool:

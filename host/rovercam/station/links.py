@@ -36,6 +36,8 @@ class Frame:
     clcw: int | None
     profile: int
     packets: list[bytes] = field(default_factory=list)
+    fragments: list[events.Fragment] = field(default_factory=list)
+    """Of frames lost right before it."""
 
 
 class PortLink:
@@ -81,8 +83,11 @@ class PortLink:
 
 def _frames(found: Iterable[events.Event]) -> list[Frame]:
     frames: list[Frame] = []
+    fragments: list[events.Fragment] = []
     for event in found:
-        if isinstance(event, events.FrameReceived):
+        if isinstance(event, events.Fragment):
+            fragments.append(event)
+        elif isinstance(event, events.FrameReceived):
             frames.append(
                 Frame(
                     unit=event.unit,
@@ -92,8 +97,10 @@ def _frames(found: Iterable[events.Event]) -> list[Frame]:
                     lost=event.lost,
                     clcw=event.ocf,
                     profile=event.profile,
+                    fragments=fragments,
                 )
             )
+            fragments = []
         elif isinstance(event, events.PacketReceived):
             frames[-1].packets.append(event.packet)
     return frames

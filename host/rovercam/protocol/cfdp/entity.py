@@ -7,12 +7,14 @@ process goes to the store before an event reports it.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spacepackets.cfdp.pdu import DirectiveType, FinishedPdu
 
+from ..events import Fragment
 from . import checksum as checksums
-from . import pdus, repair
+from . import pdus, repair, salvage
 from .events import Direction, Event, PduError, RequestError, Resumed, Suspended, TransactionId
 from .peer import Peer, Settings
 from .receive import Receiver
@@ -50,6 +52,7 @@ class Entity:
         self.counters = Counters()
         self._store = store
         self._peers: dict[int, Peer] = {}
+        self._fragments: dict[int, Sequence[Fragment]] = {}
         self._receivers: dict[TransactionId, Receiver] = {}
         self._senders: dict[TransactionId, Sender] = {}
         self._events: deque[Event] = deque()
@@ -81,9 +84,15 @@ class Entity:
         return self.events()
 
     def repair_in(self, unit: int, data: bytes, now: float) -> list[Event]:
-        """The data field of a repair packet (class 1)."""
+        """The data field of a packet of the repair APID: erasure repair (class 1) or a digest (class 2, see salvage.py)."""
         self.counters.pdus_in += 1
         try:
+            if data and not data[0]:
+                digest = salvage.parse(data)
+                receiver = self._receivers.get(TransactionId(unit, digest.number))
+                if receiver is not None:
+                    receiver.digest(digest, now)
+                return self.events()
             packet = repair.parse(data)
         except PduError:
             self.counters.pdus_bad += 1
@@ -104,7 +113,11 @@ class Entity:
 
     def round_trip(self, unit: int, seconds: float) -> None:
         """A round trip measured elsewhere (COP-1): better than the default before the first loss."""
-        self._peer(unit).sample(seconds)
+        self._peer(unit).told = seconds
+
+    def fragments(self, unit: int, fragments: Sequence[Fragment]) -> None:
+        """What came of the frames lost right before the PDUs that pdu_in gets next. Of an empty list, too."""
+        self._fragments[unit] = fragments
 
     def events(self) -> list[Event]:
         """Events not yet handed out (poll and the operator's calls make some too)."""
@@ -143,7 +156,7 @@ class Entity:
             self._forget(known)
         receiver = self._receiver(transaction, parsed.cls)
         before = receiver.duplicates
-        receiver.pdu(parsed, now)
+        receiver.pdu(parsed, now, self._fragments.get(unit, ()))
         self.counters.bytes_duplicate += receiver.duplicates - before
 
     # ---- out ----
@@ -161,6 +174,10 @@ class Entity:
             left[sender.unit] = limit - (sender.sent_bytes - before)
         self.counters.pdus_out += len(out)
         return out
+
+    def requests(self) -> list[tuple[int, bytes]]:
+        """(unit, digest request) to send now on the repair APID; to be asked for after poll()."""
+        return [(r.unit, request) for r in self._receivers.values() for request in r.requests()]
 
     def deadline(self) -> float | None:
         """When poll is needed next without input; now or earlier: at once. File data waits for room, not for time."""

@@ -28,6 +28,7 @@ class Peer:
         self._smooth: float | None = None
         self._deviation = 0.0
         self.least: float | None = None
+        self.told: float | None = None  # round trip of telecommands
         self.heard_at: float | None = None
 
     def sample(self, seconds: float) -> None:
@@ -37,6 +38,12 @@ class Peer:
         else:
             self._deviation += (abs(seconds - self._smooth) - self._deviation) / 4
             self._smooth += (seconds - self._smooth) / 8
+
+    @property
+    def trip(self) -> float:
+        """A round trip as it will probably be: the lesser of what file transfer and telecommands measured."""
+        known = [t for t in (self._smooth, self.told) if t is not None]
+        return min(known) if known else self._settings.first_rto
 
     @property
     def rto(self) -> float:

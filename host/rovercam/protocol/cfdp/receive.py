@@ -7,13 +7,14 @@ the answers (the sender ends every batch of answers with one), so is all of it. 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from spacepackets.cfdp.pdu import DirectiveType, EofPdu, MetadataPdu, PromptPdu
 from spacepackets.cfdp.pdu.prompt import ResponseRequired
 
+from ..events import Fragment
 from . import checksum as checksums
 from .events import (
     Cancelled,
@@ -30,10 +31,33 @@ from .pdus import NAK_OVERHEAD, Builder, Parsed, sending_order
 from .peer import Peer, Settings
 from .ranges import Ranges, SendingOrder
 from .repair import Blocks
+from .salvage import Digest, Salvage
 from .store import Snapshot, Store
 
 CHECKSUM_FAILURE, SIZE_ERROR, UNSUPPORTED_CHECKSUM, CANCEL = 5, 6, 11, 15
 NEVER = float("inf")
+EXTRA = 0.1  # seconds that a digest takes beyond the round trip: it waits for a frame to end, and comes in another
+
+
+class Pace:
+    """Bytes of the file per second while they come without a pause."""
+
+    def __init__(self) -> None:
+        self._bytes = self._seconds = 0.0
+        self._last: float | None = None
+
+    def took(self, count: int, now: float) -> None:
+        if self._last is not None:
+            self._seconds += min(max(now - self._last, 0.0), 1.0)
+            self._bytes += count
+        self._last = now
+        if self._bytes > 1 << 16:
+            self._bytes /= 2
+            self._seconds /= 2
+
+    def seconds(self, count: int) -> float:
+        """That so many bytes take to come; 0 while it is not known."""
+        return count * self._seconds / self._bytes if self._bytes else 0.0
 
 
 @dataclass(slots=True)
@@ -91,6 +115,9 @@ class Receiver:
         self._answer_prompt = False
         self._answered_at = -NEVER
         self._blocks: Blocks | None = None
+        self._fragments: Sequence[Fragment] = ()  # of the frames lost before the PDU at hand
+        self._salvage = Salvage(transaction.number, self._wanted)
+        self._pace = Pace()
 
     # ---- kept state ----
 
@@ -133,8 +160,10 @@ class Receiver:
 
     # ---- PDUs in ----
 
-    def pdu(self, parsed: Parsed, now: float) -> None:
+    def pdu(self, parsed: Parsed, now: float, fragments: Sequence[Fragment] = ()) -> None:
+        """fragments: of frames that were lost right before the one this came in."""
         self.last_at = now
+        self._fragments = fragments
         directive = parsed.directive
         if directive is None:
             self._data(parsed.offset, parsed.data, now)
@@ -206,7 +235,7 @@ class Receiver:
                 top = max(top, order.place(last - 1) + 1)
                 at = last
         assert self.size is not None
-        self._reach(self.size if self.eof else top, top)
+        self._reach(self.size if self.eof else top, top, now)
 
     def _data(self, offset: int, data: bytes, now: float) -> None:
         end = offset + len(data)
@@ -227,28 +256,57 @@ class Receiver:
             self._store.write(self.id, a, piece)
             self._emit(SegmentReceived(**self._who(), offset=a, data=piece))
         self.duplicates += len(data) - sum(b - a for a, b in new)
+        self._pace.took(len(data), now)
         if new:
             self.have.add(offset, end)
             self._emit(Progress(**self._who(), done=self.have.total, size=self.size))
         if self.cls == 2:
             if self.known:
                 self._filled(offset, end, now)
-                self._reach(self.order.place(offset), self.order.place(end - 1) + 1)
+                self._reach(self.order.place(offset), self.order.place(end - 1) + 1, now)
             elif self._ask_metadata_at == NEVER:
                 self._ask_metadata_at = now
         self._check(now)
 
-    def _reach(self, gap_end: int, frontier: int) -> None:
+    def _reach(self, gap_end: int, frontier: int, now: float) -> None:
         """Everything up to gap_end in sending order should be here: what is not is wanted."""
         if gap_end > self.frontier:
-            for a, b in self.order.offsets(self.frontier, gap_end):
-                for start, end in self.have.missing(a, b):
-                    last = self._wants[-1] if self._wants else None
-                    if last and last.batch == 0 and last.end == start:
-                        last.end = end
-                    else:
-                        self._wants.append(_Want(start, end))
+            if self._worth_salvage(gap_end):
+                wait = 2 * self._peer.trip + 1.0
+                self._salvage.gap(self.order, self.frontier, gap_end, self._fragments, now, wait)
+                self._fragments = ()
+            else:
+                self._wanted(self.frontier, gap_end)
         self.frontier = max(self.frontier, gap_end, frontier)
+
+    def _worth_salvage(self, gap_end: int) -> bool:
+        """Whether a digest saves more time than it takes: none while the sender has other things to send meanwhile."""
+        if not self._fragments or self.size is None:
+            return False
+        left = 0.0 if self.eof else self._pace.seconds(self.size - gap_end)
+        return max(0.0, self._peer.trip + EXTRA - left) < self._pace.seconds(gap_end - self.frontier) / 2
+
+    def _wanted(self, first: int, last: int) -> None:
+        """What is missing of these places in sending order."""
+        for a, b in self.order.offsets(first, last):
+            for start, end in self.have.missing(a, b):
+                want = self._wants[-1] if self._wants else None
+                if want and want.batch == 0 and want.end == start:
+                    want.end = end
+                else:
+                    self._wants.append(_Want(start, end))
+
+    def digest(self, digest: Digest, now: float) -> None:
+        """The unit's checksums of a gap: what of it lies in the fragments is here after all."""
+        if self.state != "receiving" or not self.known:
+            return
+        for offset, data in self._salvage.answer(self.order, digest):
+            self._data(offset, data, now)
+
+    def requests(self) -> list[bytes]:
+        """Digest requests to send."""
+        found, self._salvage.requests = self._salvage.requests, []
+        return found
 
     def _filled(self, start: int, end: int, now: float) -> None:
         """A range came: wants it answers shrink; older ones still open are lost and asked for again."""
@@ -314,7 +372,7 @@ class Receiver:
                 if self._ask_metadata_at == NEVER:
                     self._ask_metadata_at = now
             else:
-                self._reach(size, size)
+                self._reach(size, size, now)
                 least = self._peer.least
                 for want in self._wants:  # the EOF that ends a batch of answers: what did not come is lost
                     if want.batch and least is not None and now - want.asked_at >= least:
@@ -335,6 +393,7 @@ class Receiver:
             if now - self._answered_at < (self._peer.least or self._peer.rto):
                 return
             self._answered_at = now
+            self._salvage.release()
             for want in self._wants:
                 want.batch = 0
             self._answer_prompt = True
@@ -391,7 +450,7 @@ class Receiver:
             self._wants = []
             self.frontier = 0
             if self.cls == 2:
-                self._reach(size, size)
+                self._reach(size, size, now)
             return
         self.state = "finished" if self.cls == 2 else "closed"
         self._wants = []
@@ -441,6 +500,7 @@ class Receiver:
         if self.state == "finished":
             self._finish_at = now
         if self.state == "receiving" and self.known:
+            self._salvage.release()
             for want in self._wants:
                 want.batch, want.again = 0, True
             self._answer_prompt = self.cls == 2
@@ -455,9 +515,9 @@ class Receiver:
     def deadline(self) -> float:
         if self.suspended:
             return NEVER
-        if self._out or self._answer_prompt or self._may_ask():
+        if self._out or self._answer_prompt or self._may_ask() or self._salvage.requests:
             return 0.0
-        return min(self._timeout_at(), self._ask_metadata_at, self._finish_at)
+        return min(self._timeout_at(), self._ask_metadata_at, self._finish_at, self._salvage.deadline)
 
     def _may_ask(self) -> bool:
         if self.eof is None and not self._settings.immediate:
@@ -481,6 +541,7 @@ class Receiver:
             out.append(self._build.nak(0, self.frontier, [(0, 0)]))
             self._ask_metadata_at = now + min(self._peer.rto * self._backoff, self._settings.most_wait)
             self._backoff *= 1.5
+        self._salvage.poll(now)
         if now >= self._timeout_at():
             for want in self._wants:
                 want.batch, want.again = 0, True
