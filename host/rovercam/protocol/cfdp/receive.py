@@ -36,7 +36,7 @@ from .store import Snapshot, Store
 
 CHECKSUM_FAILURE, SIZE_ERROR, UNSUPPORTED_CHECKSUM, CANCEL = 5, 6, 11, 15
 NEVER = float("inf")
-EXTRA = 0.1  # seconds that a digest takes beyond the round trip: it waits for a frame to end, and comes in another
+SPOILT = 0.4  # of a gap is sent again when a digest says which of it is right: a burst's share of a frame, and the digest itself
 
 
 class Pace:
@@ -280,11 +280,12 @@ class Receiver:
         self.frontier = max(self.frontier, gap_end, frontier)
 
     def _worth_salvage(self, gap_end: int) -> bool:
-        """Whether a digest saves more time than it takes: none while the sender has other things to send meanwhile."""
+        """Whether the file is whole earlier with a digest: two round trips and a part of the gap, against one and all of it."""
         if not self._fragments or self.size is None:
             return False
         left = 0.0 if self.eof else self._pace.seconds(self.size - gap_end)
-        return max(0.0, self._peer.trip + EXTRA - left) < self._pace.seconds(gap_end - self.frontier) / 2
+        gap, trip = self._pace.seconds(gap_end - self.frontier), self._peer.trip
+        return max(left, 2 * trip) + SPOILT * gap < max(left, trip) + gap
 
     def _wanted(self, first: int, last: int) -> None:
         """What is missing of these places in sending order."""
