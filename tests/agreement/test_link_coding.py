@@ -11,7 +11,8 @@ import reedsolo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rovercam.protocol import reedsolomon, tm
-from rovercam.protocol.downlink import PN, PacketReceived, Receiver
+from rovercam.protocol.codeblock import PN
+from rovercam.protocol.downlink import PacketReceived, Receiver
 from rovercam.protocol.profiles import TABLE
 from spacepackets.ccsds.spacepacket import SpacePacketHeader
 

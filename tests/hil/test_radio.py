@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rovercam.archive import Archive
 from rovercam.keys import KeyStore
-from rovercam.protocol.downlink import pseudo_random
+from rovercam.protocol.codeblock import pseudo_random
 from rovercam.station import updates
 from rovercam.station.core import Station
 from rovercam.station.relayed import FRAME, RadioPort

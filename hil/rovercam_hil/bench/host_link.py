@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from rovercam.protocol import reedsolomon
-from rovercam.protocol.downlink import PN, Receiver
+from rovercam.protocol.codeblock import PN
+from rovercam.protocol.downlink import Receiver
 from rovercam.protocol.profiles import MARKER, TABLE
 
 PIECE = 65536

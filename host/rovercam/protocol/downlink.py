@@ -17,35 +17,22 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from . import reedsolomon, slip, tm
+from . import slip, tm
+from .codeblock import PN, Found, decode_any, decode_blocks
 from .events import Discarded, Event, FrameReceived, PacketReceived, ProfileDetected, Slip
 from .profiles import LONGEST, MARKER, SHAPES, TABLE, Profile
 from .stretch import Stretch
 
-Bytes = NDArray[np.uint8]
-
-BATCH = 128  # frames checked together; bounds the working memory
+BATCH = 1 << 18  # bytes of frames checked together; bounds the working memory
 SLIP_REACH = 8  # bytes lost or gained in one frame that are looked for
 SILENCE = 0.1  # seconds without a byte after which a frame with errors is taken although no marker follows
+_make = tuple.__new__  # of a named tuple in the order of its fields: there are 80,000 a second of them
 _WINDOW = 8192  # bytes searched for markers at a time
 
 _MARKER_BYTES = np.frombuffer(MARKER, np.uint8)
 _BITS = np.array([i.bit_count() for i in range(256)], np.uint8)
 _DISTANCE = [_BITS[np.arange(256) ^ m] for m in MARKER]
-
-
-def pseudo_random(length: int) -> Bytes:
-    """The randomiser's sequence (131.0-B 10.4), which repeats after 255 bytes."""
-    state, bits = 0xFF, []
-    for _ in range(255 * 8):
-        bits.append(state >> 7)
-        state = (state << 1 | ((state >> 7 ^ state >> 4 ^ state >> 2 ^ state) & 1)) & 0xFF
-    return np.resize(np.packbits(np.array(bits, np.uint8)), length)
-
-
-PN = pseudo_random(LONGEST)
 
 
 @dataclass
@@ -67,16 +54,6 @@ class Counters:
     @property
     def discarded_total(self) -> int:
         return sum(self.discarded.values())
-
-
-@dataclass(slots=True)
-class _Found:
-    profile: Profile
-    frame: bytes
-    header: tm.Header
-    corrected: int
-    marker_errors: int
-    slip: int = 0
 
 
 class Receiver:
@@ -158,7 +135,7 @@ class Receiver:
         profile = self.profile
         assert profile is not None
         length = profile.line_length
-        n = min(len(self._buffer) // length, BATCH)
+        n = min(len(self._buffer) // length, BATCH // length)
         if not n:
             return False
         lines = np.frombuffer(self._buffer, np.uint8, n * length).reshape(n, length)
@@ -172,14 +149,12 @@ class Receiver:
         taken = 0
         size = profile.frame_length
         data = frames.tobytes()
-        for i in range(run):
-            if corrected[i] < 0:
-                break
+        rows = zip(tm.headers(frames), corrected.tolist(), wrong.tolist(), strict=False)
+        for i, (header, fixed, bits) in enumerate(rows):
             frame = data[i * size : (i + 1) * size]
-            header = tm.check(frame)
-            if header is None:
+            if fixed < 0 or header is None or not tm.whole(frame):
                 break
-            self._emit(_Found(profile, frame, header, int(corrected[i]), int(wrong[i])), length, now, events)
+            self._emit(profile, frame, header, fixed, bits, 0, length, now, events)
             taken += 1
         self._advance(taken * length)
         if taken:
@@ -200,7 +175,7 @@ class Receiver:
                 self._lost_stretch(place, now, events)
                 length = found.profile.line_length
                 self._locked = True
-                self._emit(found, length, now, events)
+                self._emit(*found, length, now, events)
                 self._advance(length)
                 self._stretch.begin(self._base)
                 return True
@@ -237,7 +212,7 @@ class Receiver:
         self._markers += (np.flatnonzero(distance <= self._tolerance) + start).tolist()
         self._searched = start + n
 
-    def _examine(self, place: int, silent: bool) -> tuple[_Found | None, bool]:
+    def _examine(self, place: int, silent: bool) -> tuple[Found | None, bool]:
         """Try every profile at a stream position. Second value: longer ones may still fit when more bytes come."""
         at = place - self._base
         have = len(self._buffer) - at
@@ -264,11 +239,10 @@ class Receiver:
                 continue
             self._tried.add(key)
             block = np.frombuffer(self._buffer, np.uint8, length - 4, at + 4) ^ PN[: length - 4]
-            found = _decode_any(block, shape, self.profile, correct=rule != "end")
+            found = decode_any(block, shape, self.profile, correct=rule != "end")
             if found is None or (rule in {"end", "silent"} and not tm.self_contained(found.frame, found.header)):
                 continue
-            found.marker_errors = wrong
-            return found, False
+            return found._replace(marker_errors=wrong), False
         return None, open_
 
     def _dead_head(self, now: float, events: list[Event]) -> bool:
@@ -311,7 +285,7 @@ class Receiver:
         shift = size - profile.line_length
         self.counters.slips_repaired += 1
         events.append(Slip(count=shift, repaired=True, now=now))
-        self._emit(_Found(profile, frame, header, corrected, 0, shift), size, now, events)
+        self._emit(profile, frame, header, corrected, 0, shift, size, now, events)
         self._advance(size)
         self._stretch.begin(self._base)
         return True
@@ -366,40 +340,44 @@ class Receiver:
         if self._tried:
             self._tried = {k for k in self._tried if k[0] >= self._base}
 
-    def _emit(self, found: _Found, length: int, now: float, events: list[Event]) -> None:
+    def _emit(
+        self, profile: Profile, frame: bytes, header: tm.Header, corrected: int, marker_errors: int, slipped: int,
+        length: int, now: float, events: list[Event],
+    ) -> None:  # fmt: skip
+        """A good frame; ``length`` of its bytes on the line."""
         counters = self.counters
-        header = found.header
-        if self._scids is not None and header.scid not in self._scids:
+        scid, vcid, has_ocf, mc_count, vc_count, _ = header
+        if self._scids is not None and scid not in self._scids:
             counters.discarded["foreign"] = counters.discarded.get("foreign", 0) + length
             events.append(Discarded(count=length, reason="foreign", now=now))
-            self.profile = found.profile
+            self.profile = profile
             return
         counters.framed += length
         counters.frames += 1
-        counters.corrected += found.corrected
-        counters.marker_errors += found.marker_errors
+        counters.corrected += corrected
+        counters.marker_errors += marker_errors
         reported = self._reported
         if self._stretch:
-            due = found.profile if reported is None or reported.t != found.profile.t else reported
+            due = profile if reported is None or reported.t != profile.t else reported
             events += self._stretch.fragments(due, self._breaks, now)
             self._stretch.begin(self._base)
-        self.profile = found.profile
-        if reported is None or found.profile.t != reported.t or found.profile.line_length > reported.line_length:
-            self._reported = found.profile
+        self.profile = profile
+        if reported is not profile and (
+            reported is None or profile.t != reported.t or profile.line_length > reported.line_length
+        ):
+            self._reported = profile
             counters.profile_changes += 1
-            events.append(ProfileDetected(number=found.profile.number, now=now))
-        packets, lost = self.depacketizer.frame(found.frame, header)
-        events.append(
-            FrameReceived(
-                scid=header.scid, vcid=header.vcid, frame=found.frame, mc_count=header.mc_count, vc_count=header.vc_count,
-                ocf=tm.control_word(found.frame, header), profile=found.profile.number, corrected=found.corrected,
-                marker_errors=found.marker_errors, lost=lost, slip=found.slip, now=now,
-            )
+            events.append(ProfileDetected(number=profile.number, now=now))
+        packets, lost = self.depacketizer.frame(frame, header)
+        ocf = int.from_bytes(frame[-6:-2], "big") if has_ocf else None
+        found = (
+            scid, vcid, frame, mc_count, vc_count, ocf, profile.number, corrected, marker_errors, lost, slipped, now,
         )  # fmt: skip
+        events.append(_make(FrameReceived, found))
         counters.packets += len(packets)
         for packet in packets:
             apid = (packet[0] & 7) << 8 | packet[1]
-            events.append(PacketReceived(scid=header.scid, vcid=header.vcid, apid=apid, packet=packet, now=now))
+            events.append(_make(PacketReceived, (scid, vcid, apid, packet, now)))
 
 
 @cache
@@ -410,48 +388,3 @@ def _family(profile: Profile) -> tuple[Profile, ...]:
 
 def _distance(marker: bytes) -> int:
     return (int.from_bytes(marker, "big") ^ 0x1ACFFC1D).bit_count() if len(marker) == 4 else 32
-
-
-def decode_blocks(blocks: Bytes, profile: Profile) -> tuple[Bytes, NDArray[np.int16]]:
-    """(n, codeblock) derandomised -> (n, frame) corrected and wrong bytes per block, -1 where a codeword failed."""
-    n = blocks.shape[0]
-    if not profile.t:
-        return blocks, np.zeros(n, np.int16)
-    words = blocks.reshape(n, profile.symbols, profile.depth).transpose(0, 2, 1).reshape(-1, profile.symbols)
-    words = np.ascontiguousarray(words)
-    counts = reedsolomon.correct(words, profile.t)
-    if counts.any():
-        blocks = words.reshape(n, profile.depth, profile.symbols).transpose(0, 2, 1).reshape(n, -1)
-    counts = counts.reshape(n, profile.depth)
-    total = np.where((counts < 0).any(axis=1), -1, counts.sum(axis=1)).astype(np.int16)
-    return np.ascontiguousarray(blocks[:, : profile.frame_length]), total
-
-
-def _decode_any(block: Bytes, shape: tuple[int, int], likely: Profile | None, *, correct: bool) -> _Found | None:
-    """Every t of the table for one codeblock; clean ones first, the largest t first (the roots nest)."""
-    profiles = sorted((p for p in TABLE if (p.symbols, p.depth) == shape), key=lambda p: -p.t)
-    words = np.ascontiguousarray(block.reshape(shape).T)
-    largest = profiles[0].t
-    syndromes = reedsolomon.syndromes(words, largest) if largest else np.zeros((shape[1], 0), np.uint8)
-    for profile in profiles:
-        if not reedsolomon.nested(syndromes, profile.t).any():
-            frame = block[: profile.frame_length].tobytes()
-            header = tm.check(frame)
-            if header:
-                return _Found(profile, frame, header, 0, 0)
-    if not correct:
-        return None
-    if likely in profiles:
-        profiles.sort(key=lambda p: p is not likely)
-    for profile in profiles:
-        if not profile.t:
-            continue
-        fixed = words.copy()
-        counts = reedsolomon.correct(fixed, profile.t, reedsolomon.nested(syndromes, profile.t))
-        if (counts < 0).any():
-            continue
-        frame = fixed.T.reshape(-1)[: profile.frame_length].tobytes()
-        header = tm.check(frame)
-        if header:
-            return _Found(profile, frame, header, int(counts.sum()), 0)
-    return None

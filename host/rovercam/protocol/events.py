@@ -1,12 +1,12 @@
-"""What the link tells its user. Values are frozen; times are the caller's seconds."""
+"""What the link tells its user. Values are frozen; times are the caller's seconds. Of frames and packets there are many: named tuples are made quicker."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrameReceived:
+class FrameReceived(NamedTuple):
     """One transfer frame, its FECF right. ``corrected`` bytes were wrong in its codeblock, ``marker_errors`` bits in its marker."""
 
     scid: int
@@ -28,8 +28,7 @@ class FrameReceived:
         return self.scid & 0xFF
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PacketReceived:
+class PacketReceived(NamedTuple):
     scid: int
     vcid: int
     apid: int

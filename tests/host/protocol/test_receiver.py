@@ -5,7 +5,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rovercam.protocol import reedsolomon, tm
-from rovercam.protocol.downlink import PN, Discarded, FrameReceived, PacketReceived, ProfileDetected, Receiver, Slip
+from rovercam.protocol.codeblock import PN
+from rovercam.protocol.downlink import Discarded, FrameReceived, PacketReceived, ProfileDetected, Receiver, Slip
 from rovercam.protocol.profiles import LONGEST, MARKER, TABLE, Profile
 
 SCID = 0x101
