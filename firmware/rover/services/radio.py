@@ -36,7 +36,7 @@ _UP = const(1024)
 _BUSY_MS = const(9)  # 52 bytes on the air: the bridge stops the modem at 60
 _BEHIND_MS = const(2)
 _BEHIND = const(56)
-_IDLE_MS = const(25)
+_IDLE_MS = const(50)
 _LIVE = (0, 7)
 
 

@@ -29,7 +29,7 @@ ROLL_OFF = 1_621_651_200.0
 PORTRAIT = ZHURONG.time_of(18, 13.2)
 """1 June 2021 is sol 18; the hour is ours."""
 PANORAMA_PANS = tuple(range(-160, 161, 40))
-MOTION_PART = 0.4
+MOTION_PART = 0.3
 """Share of the turn from the front to the side portrait that the motion sequence shows."""
 STANDSTILL = 3.0
 """Seconds until the model has seen that the motors are off."""
