@@ -49,7 +49,9 @@ def execute(app, key, args):
     if key == d.C_DOWNLINK_FILE:
         if args[0] == "/key.bin" or _size(args[0]) < 0:
             return d.F_UNKNOWN_FILE
-        app.send_file(args[0], args[1] * 16, args[2], args[3], passes=args[4])
+        # Blind, part of a file may be all that comes: a picture's layer goes slot by slot, spread over the picture.
+        spread = args[2] == d.CFDP_CLASS_UNACKNOWLEDGED and args[0].startswith("/p/")
+        app.send_file(args[0], args[1] * 16, args[2], args[3], spread, args[4])
         return None
     if key == d.C_DOWNLINK_PRODUCT:
         return None if app.products.add(args[0], args[2], args[1], args[3]) else d.F_UNKNOWN_FILE

@@ -182,10 +182,17 @@ class Files:
         return json.loads(row[0]) if row else {}
 
     def slots(self, product: int, slot: int) -> list[tuple[int, bytes]]:
-        """(layer, slot) of every whole slot of every layer that is there, coarse layers first."""
+        """(layer, slot) of every whole slot of every layer that is there, coarse layers first; a slot may have come in several pieces."""
         found = []
         for row in self.layers(product):
+            joined: list[tuple[int, bytearray]] = []
             for offset, data in self.pieces(row["transfer"]):
-                first = -offset % slot
-                found += [(row["layer"], data[i : i + slot]) for i in range(first, len(data) - slot + 1, slot)]
+                start, held = joined[-1] if joined else (0, bytearray())
+                if joined and offset <= start + len(held):
+                    held += data[start + len(held) - offset :]
+                else:
+                    joined.append((offset, bytearray(data)))
+            for start, held in joined:
+                first = -start % slot
+                found += [(row["layer"], bytes(held[i : i + slot])) for i in range(first, len(held) - slot + 1, slot)]
         return found

@@ -43,7 +43,7 @@ def decode_blocks(blocks: Bytes, profile: Profile) -> tuple[Bytes, NDArray[np.in
         return blocks, np.zeros(n, np.int16)
     words = blocks.reshape(n, profile.symbols, profile.depth).transpose(0, 2, 1).reshape(-1, profile.symbols)
     words = np.ascontiguousarray(words)
-    counts = np.zeros(words.shape[0], np.int16)
+    counts: NDArray[np.int16] = np.zeros(words.shape[0], np.int16)
     dirty = reedsolomon.suspects(words, profile.t)
     if dirty.size:
         fixed = words[dirty]

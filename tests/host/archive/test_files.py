@@ -101,4 +101,7 @@ def test_products_and_layers(tmp_path: Path) -> None:
         assert found["fields"] == {"codec": "lossless", "layers": 3}
         assert [(la["layer"], la["received"]) for la in found["layers"]] == [(0, 400)]
         assert [s[1][0] for s in archive.slots(row, 200)] == [0, 200]
+        for k, n in ((950, 80), (1030, 120), (1150, 60), (1300, 150)):  # they do not keep to the slots
+            archive.add_piece(transfer, k, bytes([k // 10]) * n)
+        assert [s[1] for s in archive.slots(row, 200)][2:] == [b"\x5f" * 30 + b"\x67" * 120 + b"\x73" * 50]
         assert archive.product(1, 12, 200.0, new=True) != row
