@@ -49,7 +49,9 @@ class Browser:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
             page = next(t for t in json.load(answer) if t["type"] == "page")
         self._ends = ExitStack()
-        self._socket = self._ends.enter_context(connect(page["webSocketDebuggerUrl"], max_size=64 << 20))
+        self._socket = self._ends.enter_context(
+            connect(page["webSocketDebuggerUrl"], max_size=64 << 20, ping_interval=None)
+        )
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
