@@ -68,7 +68,8 @@ _LAST_MS = const(60000)  # … up to this
 _MARK = const(
     49152
 )  # class 1: progress is kept on flash every so many bytes; each time the line falls silent for a sector's erasure
-_META_EVERY = const(32)  # class 1: metadata is repeated every so many PDUs
+_META_EVERY = const(32)  # class 1: metadata is repeated every so many PDUs …
+_META_RUNS = const(8)  # … or so many of a file with runs: without its name, no part of a picture can be shown
 _HEAD = "<BBBBBBHI"  # record: version, priority, class | checksum << 4, suspended, percent, cycles, run, size
 
 
@@ -425,7 +426,7 @@ class Cfdp:
                 tx.timer = 0
                 tx.mark += n
                 tx.interval += 1  # counts PDUs: class 1 has no EOF timer
-                if tx.interval % _META_EVERY == 0:
+                if tx.interval % (_META_RUNS if run else _META_EVERY) == 0:
                     tx.flags |= _F_META
                 if tx.mark >= _MARK:
                     self._mark(tx)
