@@ -22,7 +22,7 @@ if not STRAPPED:  # noqa: F821 - boot.py runs in the same namespace
         with open("/t/exception", "w") as f:
             sys.print_exception(error, f)
         other = "b" if SLOT == "/a" else "a"  # noqa: F821
-        if other in os.listdir("/"):
+        if other + ".slot" in os.listdir("/"):
             with open("/slot", "w") as f:
                 f.write(other + "!")
         time.sleep(5)

@@ -35,6 +35,7 @@ _COLLECT_EVERY = const(12288)  # bytes allocated between collections: keeps free
 _QUIET_MS = const(400)  # no command for this long: a good moment to write to flash, which makes the chip deaf
 _AWAY_MS = const(5000)  # silence after which file transfers ask at once instead of waiting for their timers
 _HEALTHY_S = const(60)  # uptime after which earlier failures are forgotten
+_FIRST_CHECK_S = const(40)  # uptime at which the firmware on flash is checked for the first time
 _SLOT = const(200)  # bytes; slots of picture layers are kept whole in PDUs
 _TRACE_FILE = "/t/exception"
 
@@ -79,8 +80,10 @@ class App:
         self.dormancy = None
         self.schedule = self.monitors = self.actions = self.recorder = self.radio = None
         self.vehicle = None  # the Move under way
+        self._check_due = _FIRST_CHECK_S  # uptime
         from rover.services.start import start
 
+        gc.collect()  # what start() makes and keeps is to lie low
         start(self, config)
         self.apply_parameters()
         self.commander.unload()
@@ -243,11 +246,6 @@ class App:
             if time.ticks_diff(now, self._last_heard) > _QUIET_MS:
                 self.uplink.maintain()
 
-    def select_slot(self, text):
-        """What /boot.py reads."""
-        with open("/slot", "w") as f:
-            f.write(text)
-
     def wake(self):
         """Something was put into the downlink by hand."""
         self._wake.set()
@@ -302,6 +300,8 @@ class App:
                 self.board.feed_watchdog()
             if self.clock.uptime > _HEALTHY_S and (self.trial or self.pool.get(d.P_FAILED_STARTS)):
                 self._once("modes", "healthy")
+            if self.clock.uptime >= self._check_due:
+                self._check_due = self.clock.uptime + self._once("integrity", "start")
             self.downlink.silence_ms = self.pool.get(d.P_GROUND_SILENCE) * 1000
             self._record()
             if self.downlink.tick(now):
@@ -311,7 +311,7 @@ class App:
         """Call a function of a service module that is not kept."""
         full = "rover.services." + service
         __import__(full)
-        getattr(sys.modules[full], name)(self)
+        return getattr(sys.modules[full], name)(self)
 
     async def _guard(self, name, make):
         """Run make() for ever; an exception is recorded and the task starts anew."""

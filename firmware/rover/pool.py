@@ -18,7 +18,6 @@ _F32 = const(6)
 _STRING = const(8)
 _BYTES = const(9)
 _VALUE = const(10)
-_RECORD = const(18)
 _COMMAND = const(7)
 
 
@@ -54,60 +53,32 @@ class Pool:
 
 
 class Table:
-    """The packed dictionary, read from flash when needed; nothing of it stays in RAM."""
+    """The packed dictionary, read from flash when needed; nothing of it stays in RAM. Parameters and structures: services/parameters.py.
+
+    head: numbers and places of parameters, commands, structures and events; start: of the dictionary in its file.
+    """
 
     def __init__(self, path):
         self.path = path
         with open(path, "rb") as f:
+            self.start = f.tell()  # it may lie inside a larger file (firmware/slots.py)
             head = f.read(24)
         if head[:3] != b"RD\x01":
             raise ValueError("not a dictionary")
-        self.hash, self._np, self._ap, self._nc, self._ac, self._ns, self._as, self._ne, self._ae = struct.unpack(
-            ">I8H", head[4:]
-        )
+        self.hash = struct.unpack(">I", head[4:8])[0]
+        self.head = struct.unpack(">8H", head[8:])
 
-    def parameter(self, number):
-        """(P_ code, settable, default, min, max) of a parameter id, or None."""
-        with open(self.path, "rb") as f:
-            f.seek(self._ap)
-            for _ in range(self._np):
-                r = f.read(_RECORD)
-                if r[0] << 8 | r[1] == number:
-                    return self._record(r)
-        return None
-
-    def parameters(self):
-        """Every (id, (P_ code, settable, default, min, max)), one at a time."""
-        with open(self.path, "rb") as f:
-            f.seek(self._ap)
-            for _ in range(self._np):
-                r = f.read(_RECORD)
-                yield r[0] << 8 | r[1], self._record(r)
-
-    def _record(self, r):
-        kind = r[2]
-        code = ">f" if kind == _F32 else ">i" if kind >= 3 else ">I"
-        return (
-            kind << 12 | r[4] << 8 | r[5],
-            r[3] & 1,
-            struct.unpack_from(code, r, 6)[0],
-            struct.unpack_from(code, r, 10)[0],
-            struct.unpack_from(code, r, 14)[0],
-        )
-
-    def structures(self):
-        """Every (id, period in 0.1 s, tuple of P_ codes) of housekeeping, one at a time."""
-        with open(self.path, "rb") as f:
-            f.seek(self._as)
-            for _ in range(self._ns):
-                r = f.read(4)
-                yield r[0], r[2] << 8 | r[3], struct.unpack(">%dH" % r[1], f.read(2 * r[1]))
+    def open(self, at):
+        """The dictionary's file, and the number of entries, at table `at` of the head."""
+        f = open(self.path, "rb")  # noqa: SIM115 - the caller's
+        f.seek(self.start + self.head[at + 1])
+        return f, self.head[at]
 
     def severity(self, event):
         """1 info … 4 high."""
-        with open(self.path, "rb") as f:
-            f.seek(self._ae)
-            for _ in range(self._ne):
+        f, n = self.open(6)
+        with f:
+            for _ in range(n):
                 r = f.read(2)
                 if r[0] == event:
                     return r[1]
@@ -118,15 +89,15 @@ class Table:
 
         Returns (failure code, argument index or list of arguments, flags: 1 two steps needed, 2 normal mode only).
         """
-        with open(self.path, "rb") as f:
-            f.seek(self._ac)
-            for _ in range(self._nc):
+        f, n = self.open(2)
+        with f:
+            for _ in range(n):
                 r = f.read(_COMMAND)
                 if struct.unpack_from(">I", r)[0] == key:
                     break
             else:
                 return d.F_UNKNOWN_COMMAND, 0, 0
-            f.seek(r[5] << 8 | r[6])
+            f.seek(self.start + (r[5] << 8 | r[6]))
             count = f.read(1)[0]
             args = []
             at = 0
@@ -173,10 +144,3 @@ class Table:
             if at != len(data):
                 return d.F_WRONG_LENGTH, count, 0
         return 0, args, r[4]
-
-
-def unpack_value(p, data):
-    """Value of a parameter from its bytes, or None when the length is wrong."""
-    if len(data) != _SIZES[p >> 12]:
-        return None
-    return struct.unpack(_FORMATS[p >> 12], data)[0]

@@ -10,8 +10,7 @@ from rover import dictionary as d
 
 _ROOM = const(6)  # start another product only while the file transfer has fewer transactions than this
 _MAX = const(64)  # products waiting; more stay "taken" and can be asked for again
-_STATE = const(4)  # positions in the catalogue entry
-_PRIORITY = const(6)
+_PRIORITY = const(6)  # positions in the catalogue entry
 _LAYERS = const(7)
 _CODEC = const(8)
 _FORMAT = const(9)
@@ -24,14 +23,6 @@ class Queue:
         self._arrivals = 0
         self._layers = {}  # product -> first << 4 | last layer asked for, where that is not all of them
 
-    def load(self):
-        """Products that were waiting when the unit stopped."""
-        store = self.app.store
-        for number in store.numbers():
-            record = store.read(number)
-            if record and record[_STATE] == d.PRODUCT_STATE_QUEUED:
-                self._insert(number, record[_PRIORITY])
-
     def add(self, number, priority, last_layer=15, first_layer=0):
         """Queue a product, or some of its layers; False when there is none of this number or the queue is full."""
         if len(self._waiting) >= _MAX or not self.app.store.change(
@@ -41,10 +32,10 @@ class Queue:
         self._layers.pop(number, 0)
         if last_layer < 15 or first_layer:
             self._layers[number] = first_layer << 4 | last_layer
-        self._insert(number, priority)
+        self.insert(number, priority)
         return True
 
-    def _insert(self, number, priority):
+    def insert(self, number, priority):
         self._arrivals = (self._arrivals + 1) & 0x3FF
         self._waiting.append(priority << 24 | self._arrivals << 14 | number)
         self._waiting.sort()

@@ -28,22 +28,6 @@ class Store:
         self.next = 1
         self.lost = 0
 
-    def load(self):
-        """Find the next id and the count; remove layers whose entry was never written."""
-        entries = []
-        layers = []
-        for name in os.listdir(FOLDER):
-            try:
-                number = int(name[:4])
-            except ValueError:
-                continue
-            self.next = max(self.next, number + 1)
-            (entries if name.endswith(".m") else layers).append(number)
-        for number in set(layers):
-            if number not in entries:
-                self.delete(number)
-        self.app.pool.set(d.P_PRODUCTS_STORED, len(entries))
-
     def path(self, number, layer):
         return "%s/%04d.%s" % (FOLDER, number, layer)
 
@@ -134,33 +118,12 @@ class Store:
         return s[0] * s[3] - _RESERVE
 
     def make_room(self, wanted, lose=True):
-        """Remove the oldest unprotected products until `wanted` bytes are free; products already down go first.
+        """Whether `wanted` bytes are free; the oldest unprotected products go for it (services/room.py)."""
+        if self.free() >= wanted:
+            return True
+        from rover.services.room import make_room
 
-        lose False: only those. Returns False, with an event, when what stays leaves too little room.
-        """
-        app = self.app
-        for released in (True, False) if lose else (True,):
-            if self.free() >= wanted:
-                return True
-            for number in self.numbers():
-                if self.free() >= wanted:
-                    return True
-                record = self.read(number)
-                if record is None or record[_AT_PROTECTED]:
-                    continue
-                state = record[_AT_STATE]
-                if released and state < d.PRODUCT_STATE_DOWN:
-                    continue
-                app.products.forget(number)
-                self.delete(number)
-                if state < d.PRODUCT_STATE_DOWN:
-                    app.pool.add(d.P_PRODUCTS_LOST)
-                app.events.report(d.E_PRODUCT_REMOVED, ">HB", number, state)
-        free = self.free()
-        if free < wanted:
-            app.events.report(d.E_FLASH_FULL, ">II", wanted, max(0, free))
-            return False
-        return True
+        return make_room(self.app, wanted, lose)
 
 
 def unpack(record):

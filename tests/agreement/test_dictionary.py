@@ -18,9 +18,12 @@ D = load()
 TABLE = str(firmware_dir() / "rover" / "dictionary.bin")
 
 
+_FIND = "from rover.services.parameters import parameter\ndef find(number):\n    return parameter(table, number)\n"
+
+
 @pytest.fixture(scope="module")
 def table(worker: Worker) -> Worker:
-    worker.run(f"from rover.pool import Table, Pool\ntable = Table({TABLE!r})\npool = Pool()")
+    worker.run(f"from rover.pool import Table, Pool\ntable = Table({TABLE!r})\npool = Pool()\n" + _FIND)
     return worker
 
 
@@ -128,12 +131,12 @@ def _good(field: Field) -> bytes:
 def test_every_parameter_is_found_with_its_limits(table: Worker) -> None:
     offsets = pool_offsets(D)
     for p in D.parameters.values():
-        code, settable, default, low, high = table.call("table.parameter", p.id)
+        code, settable, default, low, high = table.call("find", p.id)
         assert code & 0xFFF == offsets[p.name]
         assert bool(settable) == p.settable
         if p.settable:
             assert (default, low, high) == (p.default, p.min, p.max)
-    assert table.call("table.parameter", 9999) is None
+    assert table.call("find", 9999) is None
 
 
 @given(st.data())
@@ -141,10 +144,10 @@ def test_pool_values_reach_the_ground(table: Worker, data: st.DataObject) -> Non
     structure = data.draw(st.sampled_from(list(D.structures.values())))
     raws = {p.name: data.draw(st.integers(*_type_range(p.type))) for p in structure.parameters}
     for p in structure.parameters:
-        table.call("pool.set", table.call("table.parameter", p.id)[0], raws[p.name])
+        table.call("pool.set", table.call("find", p.id)[0], raws[p.name])
     table.run("out = bytearray(400)\nn = 0\nids = []")
     for p in structure.parameters:
-        table.run(f"n = pool.copy_into(table.parameter({p.id})[0], out, n)")
+        table.run(f"n = pool.copy_into(find({p.id})[0], out, n)")
     decoded = decode_structure(table.eval("bytes(out[:n])"), structure.parameters, D)
     assert {name: raw for name, (raw, _) in decoded.items()} == raws
 
@@ -158,7 +161,7 @@ def _type_range(kind: str) -> tuple[int, int]:
 @given(st.integers(-(2**40), 2**40))
 def test_wild_values_are_clamped(table: Worker, value: int) -> None:
     for p in D.parameters.values():
-        code = table.call("table.parameter", p.id)[0]
+        code = table.call("find", p.id)[0]
         table.call("pool.set", code, value)
         low, high = _type_range(p.type)
         assert table.call("pool.get", code) == min(max(value, low), high)

@@ -81,7 +81,8 @@ def test_a_blank_board_becomes_a_unit_and_a_second_run_changes_nothing(served, c
     served.close()
     there = served.files()
     assert b'"unit":5' in there["/config.json"]
-    assert {p: d for p, d in there.items() if p in filesystem.firmware_files()} == filesystem.firmware_files()
+    wanted = filesystem.installed(filesystem.firmware_files())
+    assert {p: d for p, d in there.items() if p in wanted} == wanted
 
 
 def test_interrupted_anywhere_a_second_run_repairs(served, firmware, micropython_image):
@@ -117,17 +118,16 @@ def test_stale_modules_go_and_only_what_changed_is_copied(served, firmware):
         found = prompt.recognise()
         install.install(prompt, install.compare(prompt, wanted(found, firmware)))
         (firmware / "rover/one.py").rename(firmware / "rover/two.py")
+        prompt.run("import os\nos.mkdir('/a');os.mkdir('/a/rover')\nf=open('/a/rover/one.mpy','wb');f.close()")
         made = install.compare(prompt, wanted(found, firmware))
-        assert set(made.write) == {"/a/rover/two.mpy", *install.LAST}
-        assert made.remove == ["/a/rover/one.mpy"]
+        assert set(made.write) == {"/a.slot", "/b.slot", *install.LAST}
+        assert made.remove == ["/a/rover/one.mpy"]  # as older firmware lies there
         install.install(prompt, made)
+        assert prompt.value("import os\nprint('a' in os.listdir('/'))") is False
         assert install.compare(prompt, wanted(found, firmware), verify=True).empty
         # A file that changed behind the manifest's back is found by hashing.
-        prompt.run("f=open('/a/rover/two.mpy','r+b');f.write(b'?');f.close()")
-        assert set(install.compare(prompt, wanted(found, firmware), verify=True).write) == {
-            "/a/rover/two.mpy",
-            *install.LAST,
-        }
+        prompt.run("f=open('/b.slot','r+b');f.write(b'?');f.close()")
+        assert set(install.compare(prompt, wanted(found, firmware), verify=True).write) == {"/b.slot", *install.LAST}
 
 
 def test_what_is_no_board_is_said(served):

@@ -37,7 +37,7 @@ def test_the_check_sees_what_is_wrong(recording):
         "/p/0001.0": b"x",
         "/t/parameters.0": b"",
         "/t/parameters.1": b"",
-        "/b/rover/app.mpy": b"",
+        "/b.slot": b"",
         "/p/0001.m": b"",
     }
     for path, data in spoiled.items():

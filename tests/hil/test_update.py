@@ -5,7 +5,7 @@ import shutil
 import pytest
 from rovercam import places
 from rovercam_hil.bench.flight import Flight
-from rovercam_hil.boards import bundle, filesystem
+from rovercam_hil.boards import bundle, filesystem, slots
 from rovercam_hil.boards.unit import unit_key
 
 KEY = unit_key(1, 1)
@@ -62,7 +62,8 @@ def slot(flight):
 def test_refused_bundle_leaves_everything_as_it_was(flight, path, reason):
     assert install(flight, path).reason.startswith(reason)
     assert slot(flight)[:1] == b"a"
-    assert not [n for n in filesystem.read_all(flight.unit.board.flash_bytes()) if n.startswith("/b/")]
+    files = filesystem.read_all(flight.unit.board.flash_bytes())
+    assert files["/b.slot"] == files["/a.slot"]
 
 
 def test_install_needs_two_steps(flight):
@@ -102,3 +103,20 @@ def test_good_firmware_comes_over_the_link_runs_on_trial_and_stays(flight):
     restarted(flight)
     assert flight.command("ping").state == "done"
     assert slot(flight) == b"b"
+
+
+def test_a_whole_firmware_fits_beside_two_slots_and_comes_over_the_link(flight):
+    """Every file in the bundle, none taken from the running slot; back into slot a, with pictures on board."""
+    flight.command("capture", camera="pattern", size="qqvga", codec="raw", downlink=False)
+    whole = bundle.build(bundle.firmware(), KEY)
+    assert len(whole) > 60_000
+    seen = len(flight.events)
+    flight.station.put(1, whole, "/u", flight.session.now)
+    flight.event("file_received", 120, since=seen)
+    assert install(flight, "/u").state == "done"
+    files = filesystem.read_all(flight.unit.board.flash_bytes())
+    assert slots.read(files["/a.slot"]) == bundle.firmware()
+    assert "/p/0001.m" in files
+    seen = restarted(flight)
+    flight.event("update_confirmed", 90, since=seen)
+    assert slot(flight) == b"a"

@@ -31,7 +31,7 @@ class Esp32Board(pico.PicoBoard):
     name = "esp32s3"
 
     def __init__(self, config):
-        pins = PINS.copy()
+        pins = PINS  # no copy: there is one board
         pins.update(config.get("pins", {}))
         if config.get("line") == "usb":
             from rover.board.usb import UsbLine

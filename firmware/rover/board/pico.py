@@ -51,7 +51,7 @@ class PicoBoard(Board):
     name = "pico"
 
     def __init__(self, config):
-        pins = PINS.copy()
+        pins = PINS  # no copy: there is one board
         pins.update(config.get("pins", {}))
         if config.get("line") == "usb":
             from rover.board.usb import UsbLine
@@ -66,12 +66,7 @@ class PicoBoard(Board):
         self._pins = pins
         self._watchdog = None
         self._cause = machine.reset_cause()
-        self._sensors()
-        self._cameras()
         self._servos = {}
-
-    def _sensors(self):
-        pins = self._pins
         i2c = I2C(0, sda=Pin(pins["i2c_sda"]), scl=Pin(pins["i2c_scl"]), freq=400000, timeout=5000)
         self.i2c = i2c
         from rover.sensors.bme280 import BME280
@@ -81,9 +76,6 @@ class PicoBoard(Board):
         self.weather = BME280(i2c)
         self.power = INA219(i2c)
         self.attitude = MPU6050(i2c)
-
-    def _cameras(self):
-        pins = self._pins
         self.spi = SPI(
             0, baudrate=8000000, sck=Pin(pins["spi_sck"]), mosi=Pin(pins["spi_mosi"]), miso=Pin(pins["spi_miso"])
         )

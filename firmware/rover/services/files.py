@@ -12,11 +12,15 @@ from rover.services import stored
 
 _ROOM = const(320)
 _PROTECTED = "/t/protected"  # stored table: paths, each with a line feed
-_OURS = ("/key.bin", "/boot.py", "/main.py", "/config.json", "/slot")  # without these there is no way back
+# Without these there is no way back.
+_OURS = ("/key.bin", "/boot.py", "/main.py", "/slots.mpy", "/config.json", "/slot", "/a.slot", "/b.slot")
+_SLOTS = ("/a", "/b")
 
 
 def _size(path):
     """Size of a file; -1 when there is none, -2 for a folder."""
+    if path in _SLOTS or path.startswith(("/a/", "/b/")):
+        return -1  # there is only one file, the slot
     try:
         s = os.stat(path)
     except OSError:

@@ -22,6 +22,10 @@ def execute(app, key, args):
         from rover.services import update
 
         return update.execute(app, args[0])
+    if key == d.C_CHECK_SLOTS:
+        from rover.services import integrity
+
+        return integrity.check(app)
     if key == d.C_SET_PROFILE:
         app.set_profile(args[0])
         return None
@@ -75,13 +79,13 @@ def execute(app, key, args):
             app.radio.stop()
         return None
     if key == d.C_RESTART:
-        return _leave(app, 0)
+        return leave(app, 0)
     if key == d.C_REPL:
-        return _leave(app, 1)
+        return leave(app, 1)
     return d.F_UNSUPPORTED
 
 
-async def _leave(app, reason):
+async def leave(app, reason):
     app.events.report(d.E_RESTARTING, ">B", reason)
     asyncio.create_task(_end(app, reason))
 

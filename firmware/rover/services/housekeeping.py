@@ -6,6 +6,7 @@ from array import array
 
 from rover import dictionary as d
 from rover.services import stored
+from rover.services.parameters import parameter, parameters, structures
 
 _FILE = "/t/structures"
 _OWN = 5  # ids from here on are made by command
@@ -14,7 +15,7 @@ _OWN = 5  # ids from here on are made by command
 def load(app):
     """The dictionary's structures, then what save() kept."""
     hk = app.housekeeping
-    for number, period, codes in app.table.structures():
+    for number, period, codes in structures(app.table):
         hk.define(number, period, array("H", codes))
     kept = stored.load(app, _FILE, d.STORED_TABLE_STRUCTURES)
     at = 0
@@ -35,7 +36,7 @@ def load(app):
 def save(app):
     """Periods and switches of all structures, parameters of those that were made by command."""
     ids = {}
-    for number, found in app.table.parameters():
+    for number, found in parameters(app.table):
         ids[found[0]] = number
     out = bytearray()
     for number, (period, _, enabled, codes) in app.housekeeping.structures.items():
@@ -49,7 +50,7 @@ def codes_of(app, ids):
     """P_ codes of parameter ids; raises KeyError for an unknown one."""
     codes = array("H")
     for i in ids:
-        found = app.table.parameter(i)
+        found = parameter(app.table, i)
         if not found:
             raise KeyError(i)
         codes.append(found[0])

@@ -16,13 +16,19 @@ def save_boot(count, failures):
         f.write(bytes((count >> 8, count & 255, failures)))
 
 
+def select_slot(text):
+    """What /boot.py reads."""
+    with open("/slot", "w") as f:
+        f.write(text)
+
+
 def healthy(app):
     """A minute has gone well: the failures before it do not count any more, except in safe mode, which lasts."""
     p = app.pool
     if app.trial:
         if app.uplink.accepted:  # a firmware that the ground cannot command is not healthy
             app.trial = False
-            app.select_slot(app.folder[1])
+            select_slot(app.folder[1])
             app.events.report(d.E_UPDATE_CONFIRMED, ">B", ord(app.folder[1]))
         elif app.clock.uptime > _TRIAL_S:
             app.stop(True)  # boot.py takes the old one

@@ -31,7 +31,9 @@ class Monitors:
 
     def add(self, fields):
         """fields as stored; replaces the monitor of the same number. Returns a failure code or None."""
-        found = self.app.table.parameter(fields[2])
+        from rover.services.parameters import parameter
+
+        found = parameter(self.app.table, fields[2])
         if not found:
             return d.F_UNKNOWN_PARAMETER
         kept = [e for e in self.entries if e[0] != fields[0]]

@@ -12,6 +12,8 @@ from rover import dictionary as d
 from rover.services import housekeeping, modes, parameters
 
 _WATCHDOG = const(3)  # machine.WDT_RESET
+_STATE = const(4)  # positions in a catalogue entry
+_PRIORITY = const(6)
 
 
 def start(app, config):
@@ -35,8 +37,7 @@ def start(app, config):
     _slot(app)
     parameters.load(app)
     housekeeping.load(app)
-    app.store.load()
-    app.products.load()
+    _products(app)
     kept = app.board.kept_time() if cause == _WATCHDOG else 0
     if kept:
         app.clock.seconds = kept  # a few seconds behind, and not called synchronised
@@ -63,6 +64,28 @@ def start(app, config):
         app.events.report(d.E_EXCEPTION_STORED, ">H", os.stat("/t/exception")[6])
 
 
+def _products(app):
+    """The next product id and the count; layers whose entry was never written go; what was queued is queued again."""
+    store = app.store
+    entries = []
+    layers = []
+    for name in os.listdir("/p"):
+        try:
+            number = int(name[:4])
+        except ValueError:
+            continue
+        store.next = max(store.next, number + 1)
+        (entries if name.endswith(".m") else layers).append(number)
+    for number in set(layers):
+        if number not in entries:
+            store.delete(number)
+    app.pool.set(d.P_PRODUCTS_STORED, len(entries))
+    for number in store.numbers():
+        record = store.read(number)
+        if record and record[_STATE] == d.PRODUCT_STATE_QUEUED:
+            app.products.insert(number, record[_PRIORITY])
+
+
 def _slot(app):
     """On trial? Back from one that failed?"""
     try:
@@ -73,7 +96,7 @@ def _slot(app):
     app.trial = len(s) == 3 and s[2] == "1" and s[1] == app.folder[1]
     if s[1:] == "!":
         app.events.report(d.E_UPDATE_REJECTED, ">B", ord(app.folder[1]))
-        app.select_slot(s[0])
+        modes.select_slot(s[0])
 
 
 def _boot(cause):

@@ -1,12 +1,12 @@
 """Firmware update: a bundle that came as a file is checked, authenticated and installed into the slot not in use.
 
-Bundle: "RB" 1, target board u8 (0 = RP2040), files u16, then per file: length u8, path inside the slot, kind u8, size u32, CRC-32 u32, and for
-kind 1 the contents; kind 0 is taken from the running slot, if it is the same there. At the end HMAC-SHA-256 of all
-before it under the unit's key. Nothing is believed, and no file written, before that has been verified.
+Bundle: "RB" 2, target board u8 (0 = RP2040), the head of the slot to be made (firmware/slots.py), then for each of its files, in its
+order: kind u8, size u32, contents. Kind 0: none, the file is taken from the running slot; 1: as it is; 2: deflated (zlib, window 4 KB
+at most). At the end HMAC-SHA-256 of all before it under the unit's key. Nothing is believed, and no file written, before that has
+been verified; the finished slot is read back before it is tried.
 """
 
 import asyncio
-import binascii
 import hashlib
 import os
 import struct
@@ -15,9 +15,13 @@ from micropython import const
 
 from rover import dictionary as d
 from rover.commander import Failed
+from rover.services.modes import select_slot
+from rover.services.slotfile import Head, Writer, copy, remove, whole
 
 _MAC = const(32)
 _CHUNK = const(2048)
+_RUNNING = const(0)
+_DEFLATED = const(2)
 
 
 def execute(app, path):
@@ -29,27 +33,30 @@ async def _install(app, path):
     if arena is None:
         raise Failed(d.F_BUSY, app.arena.owner)
     buf = arena[:_CHUNK]
+    other = "b" if app.folder == "/a" else "a"
+    target = "/" + other + ".slot"
     try:
-        size = await _authenticate(app, path, buf)
-        target = "/b" if app.folder == "/a" else "/a"
-        app.select_slot(app.folder[1])  # a trial that was prepared before is off
-        await _remove(target)
+        await _authenticate(app, path, buf)
+        select_slot(app.folder[1])  # a trial that was prepared before is off
+        remove(target)
         app.commander.progress(2)
         with open(path, "rb") as f:
-            count = await _unpack(app, f, target, buf, size)
+            count = await _unpack(app, f, target, buf)
         app.commander.progress(3)
-        app.select_slot(app.folder[1] + target[1] + "0")
-        app.events.report(d.E_UPDATE_INSTALLED, ">BH", ord(target[1]), count)
+        select_slot(app.folder[1] + other + "0")
+        app.events.report(d.E_UPDATE_INSTALLED, ">BH", ord(other), count)
     except OSError as e:
+        if e.args[0] == 28:
+            remove(target)  # no room for all of it
         raise Failed(d.F_FLASH_FULL if e.args[0] == 28 else d.F_UNKNOWN_FILE, e.args[0]) from None
     finally:
         app.arena.release()
 
 
 async def _authenticate(app, path, buf):
-    """Size of the bundle without its code; raises Failed."""
+    """Raises Failed when the bundle does not come from who has the key."""
     size = os.stat(path)[6] - _MAC
-    if size < 6:
+    if size < 16:
         raise Failed(d.F_DAMAGED)
     pad = bytearray(64)
     key = app.uplink.security.key() or bytes(32)
@@ -74,70 +81,47 @@ async def _authenticate(app, path, buf):
     if wrong:
         raise Failed(d.F_UNAUTHENTICATED)
     app.commander.progress(1)
-    return size
 
 
-async def _unpack(app, f, target, buf, size):
-    head = f.read(6)
-    if head[:4] != b"RB\1\0":
+async def _unpack(app, f, target, buf):
+    """The new slot, whole; returns its number of files. Raises Failed, with what was written removed."""
+    if f.read(4) != b"RB\2\0":
         raise Failed(d.F_DAMAGED)
-    count = head[4] << 8 | head[5]
-    if not app.store.make_room(size + count * 2048):
-        raise Failed(d.F_FLASH_FULL)
-    for _ in range(count):
-        name = f.read(f.read(1)[0]).decode()
-        kind, length, crc = struct.unpack(">BII", f.read(9))
-        _folders(target, name)
-        if kind:
-            got = await _copy(f, target + "/" + name, buf, length)
-        else:
-            with open(app.folder + "/" + name, "rb") as old:
-                got = await _copy(old, target + "/" + name, buf, length)
-        if got != crc:
-            raise Failed(d.F_DAMAGED)
-        await asyncio.sleep_ms(0)
-    return count
-
-
-async def _copy(source, path, buf, left):
-    crc = 0
-    with open(path, "wb") as f:
-        while left:
-            n = source.readinto(buf[: min(left, _CHUNK)])
-            if not n:
-                break
-            f.write(buf[:n])
-            crc = binascii.crc32(buf[:n], crc)
-            left -= n
-            await asyncio.sleep_ms(0)
-    return crc
-
-
-def _folders(target, name):
-    at = -1
-    path = target
-    while True:
-        try:
-            os.mkdir(path)
-        except OSError:
-            pass
-        at = name.find("/", at + 1)
-        if at < 0:
-            return
-        path = target + "/" + name[:at]
-
-
-async def _remove(path):
-    """A folder with all that is in it; deepest first, so that a cut leaves nothing out of reach."""
     try:
-        entries = list(os.ilistdir(path))
-    except OSError:
-        return
-    for entry in entries:
-        full = path + "/" + entry[0]
-        if entry[1] & 0x4000:
-            await _remove(full)
-        else:
-            os.remove(full)
-            await asyncio.sleep_ms(0)
-    os.rmdir(path)
+        new = Head(f, 4)
+    except ValueError:
+        raise Failed(d.F_DAMAGED) from None
+    if not app.store.make_room(new.end() + 4):
+        raise Failed(d.F_FLASH_FULL)
+    count = 0
+    at = 4 + new.length
+    with open(target, "wb") as g, open(app.folder + ".slot", "rb") as running:
+        out = Writer(g)
+        f.seek(4)
+        await copy(f, out, buf, new.length)
+        old = Head(running)
+        for i in range(new.count):
+            place, size, crc = new.entry(i)
+            if place:
+                wanted = new.hash(i)
+                f.seek(at)
+                kind, packed = struct.unpack("<BI", f.read(5))
+                at += 5 + packed
+                source = f
+                if kind == _DEFLATED:
+                    from deflate import ZLIB, DeflateIO
+
+                    source = DeflateIO(f, ZLIB)
+                elif kind == _RUNNING:
+                    source = running
+                    running.seek(await old.find(wanted, size, crc, buf))
+                if await copy(source, out, buf, size) != crc:
+                    count = 0
+                    break
+                out.write(bytes(-size & 3))
+                count += 1
+        g.write(struct.pack("<I", out.crc))
+    if not count or not await whole(target, buf):
+        remove(target)
+        raise Failed(d.F_DAMAGED)
+    return count

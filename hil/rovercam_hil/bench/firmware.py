@@ -94,7 +94,7 @@ def _measure(unit: BenchUnit) -> list[Figure]:
     out.append(
         Figure(
             "firmware on flash",
-            sum(-(-len(d) // filesystem.BLOCK) for d in files.values()) * filesystem.BLOCK,
+            sum(-(-len(d) // filesystem.BLOCK) for d in filesystem.installed(files).values()) * filesystem.BLOCK,
             "bytes at most",
         )
     )

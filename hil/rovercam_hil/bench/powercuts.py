@@ -32,7 +32,7 @@ from rovercam.dictionary import encode_command, load
 from rovercam.protocol import pus
 
 from rovercam_hil.bench.flight import Flight
-from rovercam_hil.boards import bundle, filesystem
+from rovercam_hil.boards import bundle, filesystem, slots
 from rovercam_hil.boards import flash as nor
 from rovercam_hil.boards.base import BoardTimeout
 from rovercam_hil.boards.pico import EmulatedPico
@@ -181,10 +181,10 @@ def _slots(recording: Recording, files: dict[str, bytes], told: set[str]) -> lis
         faults.append(f"/slot holds {text!r}, expected one of {', '.join(allowed)}")
     original = filesystem.read_all(recording.start)
     for slot in text[:2].rstrip("!"):
-        wanted = {f"/b/{n}": data for n, data in recording.firmware.items()} if slot == "b" else original
+        wanted = original | ({"/b.slot": slots.build(recording.firmware)} if slot == "b" else {})
         for path, data in wanted.items():
             if (
-                path.startswith((f"/{slot}/", "/boot.py", "/main.py", "/key.bin", "/config.json"))
+                path in (f"/{slot}.slot", "/boot.py", "/main.py", "/slots.mpy", "/key.bin", "/config.json")
                 and files.get(path) != data
             ):
                 faults.append(f"{path} is not whole")

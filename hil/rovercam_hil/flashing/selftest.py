@@ -94,9 +94,13 @@ def text(checks: list[Check]) -> str:
 
 TEST = """
 import sys,gc
+import os,slots
+try:os.umount('/a')
+except(OSError,AttributeError):pass
+slots.mount('/a')
 sys.path.insert(0,'/a')
 gc.collect()
-import os,json,time,asyncio,binascii
+import json,time,asyncio,binascii
 from rover.board.pico import PicoBoard
 c=json.load(open('/config.json'))
 c['line']='uart'
