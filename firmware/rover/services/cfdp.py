@@ -3,7 +3,7 @@
 Class 2 pushes without handshakes and repairs from NAKs while the file is still going. A transaction is a small record
 file written once by put(); nothing is written per segment. After a reset the sender does not start over: it sends
 Prompt (NAK) and goes on from the reception progress that the NAK's end of scope reports. No retry limits: only an
-operator cancels. Receiving (cfdp_receive) and erasure repair (cfdp_repair) are imported when first needed.
+operator cancels. Receiving (cfdp_receive), erasure repair (cfdp_repair) and digests (cfdp_digest) are imported when first needed.
 
 PDU header: 8 bytes (entity ids of 1 byte, sequence number of 2), no PDU CRC (frames carry one), no large files.
 
@@ -14,13 +14,12 @@ stride u16. For such files every progress field (end of scope of a NAK, Keep Ali
 Units: bytes and milliseconds. Memory is bounded: at most _MAX_TX transactions, _RING repair requests each, _OPEN files.
 """
 
-import binascii
 import os
 import struct
-from array import array
 
-import micropython
 from micropython import const
+
+from rover.services.cfdp_tx import Tx, add_checksum
 
 # Directive codes, 727.0-B-5 table 5-4
 _D_EOF = const(4)
@@ -65,123 +64,10 @@ _MIN_DATA = const(16)  # less file data than this in a PDU is not worth its 18 b
 _FIRST_MS = const(300)  # EOF and Prompt are repeated this often …
 _STEADY = const(20)  # … so many times, then ever more slowly …
 _LAST_MS = const(60000)  # … up to this
-_MARK = const(
-    49152
-)  # class 1: progress is kept on flash every so many bytes; each time the line falls silent for a sector's erasure
+# Class 1: progress is kept on flash every so many bytes; each time the line falls silent for a sector's erasure.
+_MARK = const(49152)
 _META_EVERY = const(32)  # class 1: metadata is repeated every so many PDUs …
 _META_RUNS = const(8)  # … or so many of a file with runs: without its name, no part of a picture can be shown
-_HEAD = "<BBBBBBHI"  # record: version, priority, class | checksum << 4, suspended, percent, cycles, run, size
-
-
-@micropython.viper
-def modular(buf: ptr8, start: int, n: int, offset: int, total: int) -> uint:
-    """Adds n bytes at buf[start:], which lie at `offset` of the file, to a modular checksum (727.0-B-5 4.2.2.3)."""
-    acc = uint(total)
-    i = start
-    end = start + n
-    o = offset
-    while i < end:
-        acc += uint(buf[i]) << ((3 - (o & 3)) << 3)
-        i += 1
-        o += 1
-    return acc & uint(0xFFFFFFFF)
-
-
-def add_checksum(kind: int, buf, start: int, n: int, offset: int, total: int) -> int:
-    """kind 0 modular, 3 CRC-32 (bytes must come in order), 15 none."""
-    if kind == 0:
-        # as a signed word: viper takes no integers beyond 31 bits on the board without an allocation
-        return modular(buf, start, n, offset, total)
-    if kind == 3:
-        return binascii.crc32(buf[start : start + n], total)
-    return 0
-
-
-def stride_for(n: int) -> int:
-    """Step of the sending order: near the golden ratio of n and coprime to it, so that any first part spreads evenly."""
-    s = (n * 79 >> 7) | 1
-    while True:
-        a, b = n, s
-        while b:
-            a, b = b, a % b
-        if a <= 1:
-            return s
-        s += 2
-
-
-@micropython.viper
-def _queued(rq: ptr32, head: int, count: int, start: int, end: int) -> int:
-    """`start` moved past what the ring holds of [start, end); `end` when it holds all."""
-    i = 0
-    while i < count:
-        k = (head + i) % _RING * 2
-        if int(rq[k]) <= start and start < int(rq[k + 1]):  # noqa: PLR1716 - viper chains badly
-            start = int(rq[k + 1])
-            i = -1  # what follows may be queued as well
-        i += 1
-    if start > end:
-        return end
-    return start
-
-
-class _Tx:
-    """One transaction being sent. `pos`: next byte in sending order. `rq`: ring of (start, end) asked for again."""
-
-    def __init__(self, seq, path, dest, priority, cls, kind, percent, cycles, run, size):
-        self.seq = seq
-        self.path = path
-        self.dest = dest
-        self.priority = priority
-        self.cls = cls
-        self.kind = kind
-        self.percent = percent
-        self.cycles = cycles
-        self.run = run
-        self.size = size
-        self.full = size // run if run else 0  # whole runs; the short rest is sent last
-        self.stride = stride_for(self.full) if self.full else 0
-        self.state = _PUSH
-        self.flags = _F_META
-        self.suspended = False
-        self.pos = 0
-        self.sum = 0
-        self.summed = 0  # bytes, in sending order, that `sum` covers
-        self.timer = 0
-        self.interval = _FIRST_MS
-        self.tries = 0
-        self.rq = None
-        self.head = 0
-        self.count = 0
-        self.resent = 0
-        self.file = None
-        self.condition = 0
-        self.mark = 0
-        self.cycle = 0
-        self.repair = None
-        self.started = False
-
-    def place(self, x: int) -> int:
-        """Offset in the file of byte x of the sending order."""
-        run = self.run
-        if not run or x >= self.full * run:
-            return x
-        return x // run * self.stride % self.full * run + x % run
-
-    def again(self, start: int, end: int) -> bool:
-        """Queues a range for repetition, skipping what is queued already. False: ring full, the receiver asks again."""
-        if self.rq is None:
-            self.rq = array("I", bytes(8 * _RING))
-        rq = self.rq
-        start = _queued(rq, self.head, self.count, start, end)
-        if start >= end:
-            return True
-        if self.count == _RING:
-            return False
-        k = (self.head + self.count) % _RING * 2
-        rq[k] = start
-        rq[k + 1] = end
-        self.count += 1
-        return True
 
 
 class Cfdp:
@@ -207,8 +93,14 @@ class Cfdp:
         self._digests: list = []  # asked for: [transaction, first place, end, block length], see cfdp_digest
         self._acks: list = []  # ACK PDUs owed: (second byte of header flags, peer, seq, code << 4 | subtype, condition, status)
         self._receiver = None
-        self._seq = self._seq_end = 0
-        self._restore()
+        from rover.services.transfers import load
+
+        self._seq, receiving = load(folder, _MAX_TX, self._insert)
+        self._seq_end = self._seq
+        if receiving:
+            from rover.services.cfdp_receive import Receiver
+
+            self._receiver = Receiver(self)
 
     # ---- operator ----
 
@@ -227,7 +119,7 @@ class Cfdp:
         if run and (checksum == 3 or size // run > 65535):
             run = 0  # CRC-32 needs the bytes in order
         seq = self._next_seq()
-        tx = _Tx(seq, path, dest_name or path, priority, cls, checksum, repair_percent, cycles, run, size)
+        tx = Tx(seq, path, dest_name or path, priority, cls, checksum, repair_percent, cycles, run, size)
         self._save(tx)
         self._insert(tx)
         return seq
@@ -385,7 +277,7 @@ class Cfdp:
         if tx.state == _PUSH:
             if tx.pos < tx.size:
                 return self._push(tx, buf, room)
-            if not self._finish_sum(tx, buf):
+            if not tx.sum_rest(self._file, buf):
                 return 0
             tx.state = _WAIT
             tx.flags |= _F_EOF
@@ -505,29 +397,6 @@ class Cfdp:
         if length > 1:
             buf[16] = b
         return 9 + length
-
-    def _finish_sum(self, tx, buf):
-        """After a resumption the checksum lacks what was sent before the reset; at most 8 KiB are read per call."""
-        left = 8192
-        f = None
-        step = min(len(buf), 1024)
-        while tx.summed < tx.size:
-            if left <= 0:
-                return False
-            x = tx.summed
-            offset = tx.place(x)
-            n = min(step, tx.size - x)
-            if tx.run and x < tx.full * tx.run:
-                n = min(n, tx.run - x % tx.run)
-            if f is None:
-                f = self._file(tx)
-            f.seek(offset)
-            if f.readinto(buf[:n]) != n:
-                raise OSError(5)
-            tx.sum = add_checksum(tx.kind, buf, 0, n, offset, tx.sum)
-            tx.summed = x + n
-            left -= n
-        return True
 
     # ---- class 1 ----
 
@@ -782,72 +651,8 @@ class Cfdp:
             pass
 
     def _save(self, tx):
-        path = tx.path.encode()
-        dest = tx.dest.encode()
-        head = struct.pack(
-            _HEAD,
-            1,
-            tx.priority,
-            tx.cls | tx.kind << 4,
-            tx.suspended,
-            tx.percent,
-            tx.cycles,
-            tx.run,
-            tx.size,
-        )
         with open(self._record(tx.seq), "wb") as f:
-            f.write(head + bytes((len(path), len(dest))) + path + dest)
-
-    def _restore(self):
-        try:
-            os.mkdir(self.folder)
-        except OSError:
-            pass  # exists
-        try:
-            with open(self.folder + "/seq", "rb") as f:
-                self._seq = self._seq_end = struct.unpack("<H", f.read(2))[0]
-        except (OSError, ValueError):
-            pass  # a new unit
-        receiving = False
-        names = sorted(e[0] for e in os.ilistdir(self.folder))
-        for name in names:
-            if name[-3:] == ".rx":
-                receiving = True
-            elif name[-3:] == ".tx":
-                try:
-                    with open(self.folder + "/" + name, "rb") as f:
-                        tx = self._load(int(name[:-3], 16), f.read())
-                except (OSError, ValueError, IndexError):
-                    tx = None
-                if tx is None or len(self._txs) >= _MAX_TX:
-                    # torn by a power cut, or its file is gone
-                    os.remove(self.folder + "/" + name)
-                else:
-                    self._insert(tx)
-        if receiving:
-            from rover.services.cfdp_receive import Receiver
-
-            self._receiver = Receiver(self)
-
-    def _load(self, seq, data):
-        version, priority, cls, suspended, percent, cycles, run, size = struct.unpack_from(_HEAD, data, 0)
-        p = struct.calcsize(_HEAD)
-        q = p + 2 + data[p]
-        end = q + data[p + 1]
-        path = data[p + 2 : q].decode()
-        if version != 1 or end > len(data) or os.stat(path)[6] != size:
-            return None
-        tx = _Tx(seq, path, data[q:end].decode(), priority, cls & 15, cls >> 4, percent, cycles, run, size)
-        tx.suspended = bool(suspended)
-        tx.started = True
-        if tx.cls == 1:
-            marks = (len(data) - end) // 8
-            if marks:
-                tx.cycle, tx.pos = struct.unpack_from("<II", data, end + 8 * marks - 8)
-        else:
-            tx.state = _ASK
-            tx.flags = _F_PROMPT
-        return tx
+            f.write(tx.record())
 
     def _next_seq(self):
         while True:

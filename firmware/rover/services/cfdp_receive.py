@@ -15,6 +15,7 @@ import struct
 from micropython import const
 
 from rover.services import cfdp
+from rover.services.cfdp_tx import add_checksum
 
 _D_EOF = const(4)
 _D_FINISHED = const(5)
@@ -335,7 +336,7 @@ class Receiver:
                 n = f.readinto(self._buf)
                 if not n:
                     break
-                total = cfdp.add_checksum(rx.kind, self._buf if n == 256 else self._buf[:n], 0, n, at, total)
+                total = add_checksum(rx.kind, self._buf if n == 256 else self._buf[:n], 0, n, at, total)
                 at += n
         if total != rx.sum and rx.kind != 15:
             self._owner._event(cfdp.FAULT, _Named(rx), _C_CHECKSUM)
