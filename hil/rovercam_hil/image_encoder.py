@@ -119,9 +119,9 @@ from rover.imaging.%(module)s import %(name)s as Coder
 arena = bytearray(%(arena)d)
 options = %(options)r
 if %(small)d:
-    from rover.imaging.look import Look, plane_for
+    from rover.imaging.look import Look, quality_for
     rate = 800 * options["budget"] // (%(width)d * %(height)d)
-    look = Look(%(small)d, %(height)d // 2, %(height)d, arena, plane_for(rate))
+    look = Look(%(small)d, %(height)d // 2, %(height)d, arena, quality_for(rate))
     with open("/small.bin", "rb") as f:
         while f.readinto(look.row_buffer):
             look.push_row()

@@ -14,8 +14,8 @@ from rovercam_hil.micropython.worker import Worker
 BOARD = """
 import sys, json, binascii, time
 sys.path.insert(0, "/a")
-from rover.imaging import bitplanes, segments, wavelet
-assert "rover.imaging.kernels" not in sys.modules and "rover.imaging.planes" not in sys.modules
+from rover.imaging import segments, wavelet
+assert "rover.imaging.kernels" not in sys.modules and "rover.imaging.coder" not in sys.modules
 files = [bytearray() for _ in range(4)]
 with open("/raw.bin", "rb") as f:
     arena = bytearray(30000)

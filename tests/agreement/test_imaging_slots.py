@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rovercam.protocol.imaging import Progressive, decode_slots
 from rovercam.protocol.imaging.progressive import BASE, EXACT, FROM_THUMBNAIL
-from rovercam.protocol.imaging.slots import parse
+from rovercam.protocol.imaging.slots import coded, parse
 from rovercam_hil.image_encoder import ARENA, ImageEncoder
 from rovercam_hil.micropython.worker import MicroPythonError, Worker
 
@@ -59,7 +59,7 @@ def test_vga_lossless_in_the_arena(vga: tuple[np.ndarray, list[bytes]]) -> None:
 
 
 def test_slots_are_headed_alike(vga: tuple[np.ndarray, list[bytes]]) -> None:
-    """CRC by another implementation; blocks of thumbnail and base follow one another and cover the picture."""
+    """CRC by another implementation; the units of every layer follow one another and cover the picture."""
     crc = mkPredefinedCrcFun("crc-ccitt-false")
     _, layers = vga
     for layer, data in enumerate(layers):
@@ -70,11 +70,14 @@ def test_slots_are_headed_alike(vga: tuple[np.ndarray, list[bytes]]) -> None:
             assert s is not None
             assert s.layer == layer
             assert int.from_bytes(slot[head - 2 : head], "big") == crc(slot[: head - 2] + b"\0\0" + slot[head:])
-            if layer < 2:
-                assert s.first == following
-                following += s.count
-                assert s.count >= 16 or following == 4800 or following % 80 == 0
-        assert layer >= 2 or following == 4800
+            if layer:
+                c = coded(s)
+                assert 4 * s.first + c.begun == following
+                following = 4 * (s.first + c.count - 1) + c.ended + 1
+            else:
+                assert 4 * s.first == following
+                following += 4 * s.count
+        assert following == 4 * 4800
 
 
 def test_better_with_every_layer_and_in_any_order(vga: tuple[np.ndarray, list[bytes]]) -> None:
@@ -108,7 +111,7 @@ def test_refinement_before_base(vga: tuple[np.ndarray, list[bytes]]) -> None:
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.2])
 def test_a_lost_slot_costs_a_patch(vga: tuple[np.ndarray, list[bytes]], share: float) -> None:
     picture, layers = vga
-    draw = random.Random(7)
+    draw = random.Random(4)  # one that hits a base slot at every share
     whole = psnr(decode_slots(split(layers[:2])).array, picture)
     got = decode_slots(s for s in split(layers[:2]) if draw.random() >= share)
     assert psnr(got.array, picture) > whole - 2 - 40 * share

@@ -28,7 +28,7 @@ check_untyped_defs = False
 ignore_missing_imports = True
 
 # The stubs of this board leave out the inline assembler, which it has.
-[mypy-rover.imaging.kernels_thumb,rover.imaging.planes_thumb]
+[mypy-rover.imaging.coder_thumb,rover.imaging.kernels_thumb,rover.imaging.planes_thumb]
 disable_error_code = attr-defined
 """
 

@@ -15,10 +15,10 @@ from micropython import const
 from rover import imaging
 
 try:
-    from rover.imaging.planes_thumb import emit, estimate, masks, refine, signs, words  # noqa: F401
+    from rover.imaging.planes_thumb import emit, masks, refine, signs, words  # noqa: F401
 except Exception:  # another processor, or a compiler without inline assembler: the portable form
     from rover.imaging.kernels import masks, signs  # type: ignore[assignment]
-    from rover.imaging.planes import emit, estimate, refine, words  # type: ignore[assignment]  # noqa: F401
+    from rover.imaging.planes import emit, refine, words  # type: ignore[assignment]  # noqa: F401
 
 # state words per block: significant masks (3), sign masks (3), bits of the plane (3)
 _STATE = const(36)
@@ -166,36 +166,6 @@ def _dc_bits(a: ptr8, args: ptr32, shift: int) -> int:
     args[1] = acc
     args[2] = bits
     return i
-
-
-@micropython.viper
-def take(cost: ptr32, v: ptr32) -> int:
-    """How many of at most v[1] blocks from v[0] on are coded together: until their estimated bits reach v[4], and no fewer
-    than v[5]. v[2] = 16ths of a plane, v[3] = gain; v[6] counts the bits."""
-    i = v[0]
-    top = i + v[1]
-    f = v[2]
-    gain = v[3]
-    bits = v[6]
-    n = 0
-    while i < top and (bits < v[4] or n < v[5]):
-        x = cost[i]
-        bits += (((x & 0xFFFF) * (16 - f) + ((x >> 16) & 0xFFFF) * f) * gain) >> 15
-        i += 1
-        n += 1
-    v[6] = bits
-    return n
-
-
-@micropython.viper
-def total(cost: ptr32, n: int, shift: int) -> int:
-    """Sum of the 16-bit halves at `shift` of n words."""
-    s = 0
-    i = 0
-    while i < n:
-        s += (cost[i] >> shift) & 0xFFFF
-        i += 1
-    return s
 
 
 @micropython.viper

@@ -4,13 +4,12 @@ With shares, a weight per strip that says how the budget is to be spread, qualit
 strips so far have cost, slowly, and near the end the budget rules.
 """
 
-from math import log
+from math import exp, log
 
 from micropython import const
 
-from rover.imaging.bitplanes import total
-from rover.imaging.slots import HEAD
-
+_FALL = 0.04  # of the bits' logarithm, for a 16th of a plane
+_TRUST = const(16)  # 16ths of a plane that a strip may be above its share
 _LAST = const(8)  # strips in which quality does not rise any more
 
 
@@ -30,43 +29,69 @@ class Budget:
         self._blocks = blocks
         self._shares = shares
         self._q = -1
+        self._coded = self._guessed = 1.0  # bits of the strips so far: really used, guessed before
+        self._guess = 0.0  # of the last strip's bits
+        self._used = 0
+        self._bits = 0.0  # guessed bits of the strips so far, at the present quality
+        self._shown = 0  # their shares
 
     def steer(self, encoder, strip):
         """Set the encoder's quality for this strip."""
-        rows = self._rows
-        wide = encoder.wide
-        todo = rows - strip
-        left = self._slots - encoder.used()
-        if encoder.thumbnail:
-            left -= (encoder.thumbnail.slots * todo + strip) // (strip + 1) if strip else self._blocks // 460
-        left = max(1, left - 1) * (encoder.slot - HEAD - 2) * 8
-        shares = self._shares
-        allowed = left // todo  # bits for this strip
-        if shares:
-            rest = 1
-            for i in range(strip, rows):
-                rest += shares[i]
-            allowed = int(left * (shares[strip] / rest)) + 1
-        # this strip at the allowed rate: at which quality? Bits grow geometrically from plane to plane
+        todo = self._rows - strip
+        thumbnail = encoder.thumbnail
+        used = encoder.used()
+        left = self._slots * encoder.slot - used
+        if thumbnail:
+            used -= thumbnail.slots * encoder.slot
+            left -= encoder.slot * ((thumbnail.slots * todo + strip) // (strip + 1) if strip else self._blocks // 460)
+        left = max(1, left - encoder.slot // 2) * 8
+        if self._guess:
+            # the past counts less and less
+            self._coded = 0.9 * self._coded + 8 * (used - self._used)
+            self._guessed = 0.9 * self._guessed + self._guess
+        gain = max(0.25, min(4.0, self._coded / self._guessed))
+        self._used = used
         q = self._q
-        plane = max(0, min(11, q >> 4)) if q >= 0 else encoder.depth - 4
-        encoder.estimate(strip, plane)
-        c0 = total(encoder.cost, wide, 0) * encoder.gain >> 11
-        c1 = total(encoder.cost, wide, 16) * encoder.gain >> 11
-        want = 16 * plane + int(16 * log((c0 + 1) / allowed) / log(max(1.2, (c0 + 1) / (c1 + 1))))
-        want = max(0, min(176, want))
-        if q < 0:
-            q = want
-            if not shares:
-                # the first strip may be sky: half of what a rover's picture usually takes at this rate
-                rate = 100 * left // (self._blocks * 64)
-                usual = 16 * (encoder.depth - 8) + (40 if rate > 160 else 50 if rate > 75 else 60 if rate > 35 else 74)
-                q = (want + usual) >> 1
-        else:
-            step = want - q
-            n = max(1, min(3 if shares else 4, todo // 3))
-            if step >= 0:
-                q += step // min(n, 2)  # the budget is a limit: coarser sooner than finer
-            elif todo > _LAST:  # so near the end a slot more or less decides, not what the strips need
-                q -= -step // n
-        self._q = encoder.quality = max(0, q)
+        usual = self._usual(left)
+        at = max(16 * encoder.depth - 112, min(176, (q if q >= 0 else usual) + 16 * (encoder.depth - 8)))
+        fine, coarse = encoder.estimate(strip, at)
+        fine += 1
+        fall = log(max(1.2, fine / (coarse + 1)))  # bits grow geometrically from plane to plane
+        q = (self._shared if self._shares else self._blind)(strip, todo, left, at, fine * gain, fall)
+        encoder.quality = q = max(0, min(176, q))
+        self._bits *= exp(_FALL * (at - q))
+        self._guess = fine * exp(fall * (at - q) / 16)
+        self._q = q - 16 * (encoder.depth - 8)
+
+    def _usual(self, left):
+        # what a rover's picture usually takes at this rate
+        rate = 100 * left // (self._blocks * 64)
+        return 40 if rate > 160 else 50 if rate > 75 else 60 if rate > 35 else 74
+
+    def _shared(self, strip, todo, left, at, bits, fall):
+        # the strips still to come will cost as much more than those so far as their shares say
+        shares = self._shares
+        self._bits += bits
+        self._shown += shares[strip]
+        rest = 1
+        for i in range(strip, self._rows):
+            rest += shares[i]
+        step = int(log(self._bits / self._shown * rest / left) / _FALL)
+        most = 2 + 24 // (strip + 1)
+        # a strip that by itself is far above its share: the small picture did not show what it is made of
+        over = int(16 * log(bits * rest / (left * shares[strip])) / fall) - _TRUST
+        return at + max(-most, min(most, step)) + max(0, over >> 1)
+
+    def _blind(self, strip, todo, left, at, bits, fall):
+        # this strip at the allowed rate: at which quality?
+        want = max(0, min(176, at + int(16 * log(bits * todo / left) / fall)))
+        if self._q < 0:  # the first strip may be sky
+            return (want + at) >> 1
+        q = at
+        step = want - q
+        n = max(1, min(4, todo // 3))
+        if step >= 0:
+            return q + step // min(n, 2)  # the budget is a limit: coarser sooner than finer
+        if todo > _LAST:  # so near the end a slot more or less decides, not what the strips need
+            return q - -step // n
+        return q

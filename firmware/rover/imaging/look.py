@@ -7,40 +7,38 @@ budget spread so gives 0.6 dB more than one that follows the picture blindly, as
 
 from array import array
 
-from rover.imaging.bitplanes import Coder, estimate, total
+from rover.imaging import steps
+from rover.imaging.blocks import estimate
 from rover.imaging.wavelet import Wavelet
 
 
-def plane_for(rate):
-    """The bit plane that a budget of `rate` hundredths of a bit per pixel gets down to, about."""
-    return 5 if rate < 35 else 4 if rate < 75 else 3
+def quality_for(rate):
+    """The quality that a budget of `rate` hundredths of a bit per pixel gives, about."""
+    return 80 if rate < 35 else 64 if rate < 75 else 48
 
 
 class Look:
     """Rows of the small picture in through row_buffer and push_row(); then finish()."""
 
-    def __init__(self, width, height, full, arena, plane, depth=8, table=None):
-        """width, height of the small picture, full: height of the large one, in pixels."""
+    def __init__(self, width, height, full, arena, quality, depth=8):
+        """width, height of the small picture, full: height of the large one, in pixels; quality: 16ths of a bit plane."""
         self.w = w = Wavelet(width, height, depth, memoryview(arena))
         w.on_strip = self._strip
         self.row_buffer = w.row_buffer
         self.push_row = w.push_row
-        self._wide = wide = w.wide >> 3
-        self._coder = Coder(w, w.end, wide, None, table)
-        self._depths = memoryview(bytearray(wide))
-        self._cost = array("I", [0] * wide)
+        self._scales = steps.one()
+        steps.fill(self._scales, quality, 0)
+        self._rows = array("i", [0] * 22)
+        self._bits = array("I", [0, 0])
         self._height = height
-        self._plane = plane
         self.shares = array("I", [1] * ((full + 7) >> 3))
 
     def _strip(self, strip):
-        coder = self._coder
-        coder.convert(strip, self._depths)
-        rows = coder._rows
+        rows = self._rows
         self.w.rows_of(strip, 0, rows, 1)
-        rows[0] = self._wide
-        estimate(self.w.arena, rows, self._cost, self._plane)
-        bits = (total(self._cost, self._wide, 0) >> 3) + 1
+        rows[0] = self.w.wide >> 3
+        estimate(self.w.arena, rows, self._scales, self._bits)
+        bits = (self._bits[0] >> 3) + 1
         # the large picture's strips that this one shows
         n = len(self.shares)
         high = (self._height + 7) >> 3

@@ -104,7 +104,6 @@ class Coded(_Rows):
         self._files = []
         self.shot = shot
         self._arena = arena
-        self._table = None
         self.use(self.make(0, shot.width, shot.height, self.share))
         for layer in range(self.layers):
             self._files.append(open(store.path(shot.number, layer), "wb"))
@@ -131,12 +130,10 @@ class Coded(_Rows):
             refine=2 if self._lossless else 0,
             roi=None if plane else shot.roi,
             roi_gain=shot.roi_gain,
-            table=self._table,
         )
 
     def use(self, encoder):
         self.encoder = encoder
-        self._table = encoder.coder.table
         self.pixels = encoder.row_buffer
         self.step = encoder.step
 

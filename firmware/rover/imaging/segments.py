@@ -1,32 +1,125 @@
 """Pictures as slots (slots.py) in layers, made in one pass over the rows:
-0  thumbnail (thumbnail.py);  1  base;  2, 3  refinements: the same bit streams carried on, to plane 2 and to lossless.
+0  thumbnail (thumbnail.py);  1  base;  2, 3  refinements, to plane 2 and to lossless.
 
-A base or refinement body is a list of runs: [COUNTED: blocks u8], length u8 (0 = to the end of the slot), [refinements:
-position u16 in the run's stream], bytes, blocks u8 to the next run's first block, next run. A run's stream is a CCSDS 122
-segment: BitDepthDC (5 bits), BitDepthAC (5), then section 4.3 on. All of one run lies in one strip of blocks.
+Body of a base slot: quality u8 (steps.py) of its first block; kind u8: bits 0-1 last unit coded of the last block, 2-3 first unit
+of the first block, 4 fine (else whole) steps, 5 blocks may be left out; then bits (blocks.py). Where a strip of blocks begins
+within the slot, "quality changes" and if so 8 plain bits come before its first block. With bit 5, before every block but the
+first, "blocks are left out" and if so their number - 1 in 8 plain bits; behind a gap the quality may change too. Refinement: u16 =
+blocks (12 bits), first unit (2), last unit (2); then bits; what is known already the base slots and the layer before say.
 
-How a slot is filled: blocks are taken until their estimated cost at the asked quality fills it, and then coded until it is
-full, so no byte is wasted, and quality varies little. Quality: 16ths of a bit plane (48 = plane 3). With a bit budget the
-quality follows the budget (budget.py); the estimate corrects itself by where the coder stood when the slot was full.
-
-A region of interest is coded finer, and its base slots are a part of their own, which can be sent before the rest.
+With a bit budget the quality follows it (budget.py). A picture that is never refined has fine steps, one that can be has whole
+ones, so its qualities are multiples of 16. A region of interest is coded finer, and its base slots are a part of their own, which
+can be sent before the rest.
 """
 
 from array import array
 
 from micropython import const
 
-from rover.imaging.bitplanes import Coder, estimate, state_bytes, take
-from rover.imaging.slots import COUNTED, HEAD, SEGMENTS, begin, seal
+from rover.imaging import steps
+from rover.imaging.blocks import (
+    ALONE,
+    BLOCK,
+    CONTEXTS,
+    COUNT,
+    DC,
+    DONE,
+    ENTRIES,
+    KNOWN,
+    LIMIT,
+    LOW,
+    ORPHAN,
+    PLAIN,
+    PLANE,
+    POS,
+    SCALE,
+    TABLES,
+    UNIT,
+    WORDS,
+    bands,
+    code,
+    estimate,
+    mean,
+    quantise,
+    restart,
+    several,
+    shifted,
+    spread,
+    tables,
+)
+from rover.imaging.slots import BLOCKS, HEAD, HEAD_REFINE, begin, seal
+from rover.imaging.startup import STARTUP
 from rover.imaging.wavelet import Wavelet
 
-_LEAST = const(16)  # blocks per slot, up to 1.4 bits per pixel
-_TAIL = const(24)  # bytes of a slot not worth another run
 _PARTS = const(5)  # thumbnail, base, two refinements, base of the region of interest
 _BASE = const(1)
 _REGION = const(4)
+_MOST = const(4000)  # blocks of a slot
+_STEP = const(16)  # blocks coded in one step
 
 LOSSLESS = const(0)
+
+
+class _Part:
+    """One row of slots and the coder's state in the open one."""
+
+    def __init__(self, number, owner):
+        self.number = number
+        self.layer = _BASE if number == _REGION else number
+        self.owner = owner
+        self.buf = memoryview(bytearray(owner.slot))
+        self.start = STARTUP[self.layer - 1]
+        self.w = array("I", [0] * (WORDS + CONTEXTS))
+        self.head = (HEAD if self.layer == _BASE else HEAD_REFINE) + 2
+        self.body = self.buf[self.head :]
+        self.w[LIMIT] = len(self.body) - 1
+        self.open = False
+        self.last = 0  # block coded last
+        self.unit = 0  # its last unit
+        self.quality = -1
+        self.slots = 0
+
+    def fresh(self, block, unit):
+        """Begin a slot with this unit of this block (numbered over the picture)."""
+        owner = self.owner
+        w = self.w
+        begin(self.buf, owner.picture, owner.plane, self.layer, BLOCKS, block)
+        self.first = block
+        self.kind = unit << 2
+        restart(w, self.start)
+        w[UNIT] = self.begun = unit
+        w[ALONE] = 4
+        w[ORPHAN] = unit > 0
+        self.open = self.plain = True
+
+    def close(self):
+        """Put the open slot out."""
+        if not self.open:
+            return
+        self.open = False
+        owner = self.owner
+        b = self.buf
+        w = self.w
+        pos = w[POS]
+        # the shortest end: bytes that are not there are zeros to the decoder
+        v = (w[LOW] + 0x3FFFFF) >> 22
+        if v > 255:
+            k = pos - 1
+            while self.body[k] == 255:
+                self.body[k] = 0
+                k -= 1
+            self.body[k] += 1
+        self.body[pos] = v & 255
+        kind = self.kind | self.unit
+        n = self.last + 1 - self.first
+        if self.layer == _BASE:
+            b[self.head - 1] = kind | owner.kind
+        else:
+            b[self.head - 2] = n >> 4
+            b[self.head - 1] = (n & 15) << 4 | kind
+        seal(b, self.head + pos + 1, owner.wide, owner.depth, self.last + 1)
+        self.slots += 1
+        owner.sink(self.number, b)
 
 
 class Encoder:
@@ -58,68 +151,54 @@ class Encoder:
         roi_gain=32,
         slot=200,
         thumbnail=True,
-        table=None,
     ):
         if not (8 <= width <= 2048 and 8 <= height <= 2048 and 8 <= depth <= 12):
             raise ValueError(
                 "picture %dx%d of %d bits: 8..2048 pixels a side and 8..12 bits are coded" % (width, height, depth)
             )
-        if not 64 <= slot <= 250:
-            raise ValueError("slots of %d bytes: 64..250" % slot)
-        self.w = w = Wavelet(width, height, depth, memoryview(arena))
+        if not 128 <= slot <= 250:
+            raise ValueError("slots of %d bytes: 128..250" % slot)
+        fine = not refine and (budget > 0 or quality >= steps.finest(depth))
+        self.shift = steps.fraction(depth) if fine else 0
+        self.w = w = Wavelet(width, height, depth + 8 if self.shift else depth, memoryview(arena))
         w.on_strip = self._begin
-        self.wide = wide = w.wide >> 3
+        self.wide = w.wide >> 3
         self.row_buffer = w.row_buffer
-        self._push = w.push_row
+        if self.shift and depth == 8:
+            self.row_buffer = w.row_buffer[width:]
         self.sink = sink
         self.slot = slot
         self.depth = depth
-        self.refine = refine
         self.roi = roi
         self.roi_gain = roi_gain
-        at = w.end
-        size = min(48, wide)
-        while size > 8 and state_bytes(size) > len(arena) - at:
-            size -= 1
-        self.coder = Coder(w, at, size, self._bits, table)
-        self._depths = memoryview(bytearray(wide))
-        self.cost = array("I", [0] * wide)
-        # by part; the thumbnail has its own
+        self.picture = picture & 255
+        self.plane = plane & 3
+        self.fine = fine
+        self.kind = fine << 4 | (roi is not None) << 5
         needed = (0, 1, refine > 0, refine > 1, roi)
-        self._buf = [memoryview(bytearray(slot)) if n else None for n in needed]
-        self._pos = array("H", [0] * _PARTS)  # next byte of each open slot; 0 = none open
-        self._mark = array("H", [0] * _PARTS)  # where the open run's length stands; 0 = no run open
-        self._from = array("H", [0] * _PARTS)  # first block of the last run in the slot
-        self._ends = array("I", [0] * _PARTS)  # block behind the last one in the open slot
-        self.slots = array("I", [0] * _PARTS)  # made so far, per part
-        self._picture = picture & 255
-        self._plane = plane & 3
-        self._part = _BASE  # where base runs go now
-        self._codec = COUNTED if roi else SEGMENTS
-        self.gain = 256  # bits really used per estimated one, 8 bit fraction
+        self.parts = [_Part(n, self) if needed[n] else None for n in range(_PARTS)]
+        self._scales = steps.one()
+        self._bits = array("I", [0, 0])
+        self._rows = array("i", [0] * 22)
+        self._list = array("H", [0] * (TABLES + ENTRIES))
+        tables(self._list)
         self._work = None  # what is left to do of a strip
         self.thumbnail = None
         if thumbnail:
             from rover.imaging.thumbnail import Thumbnail
 
-            self.thumbnail = Thumbnail(width, height, depth, self._picture, self._plane, slot, sink)
+            self.thumbnail = Thumbnail(width, height, depth, self.picture, self.plane, slot, sink, self.shift)
         self.quality = quality
         self._budget = None
-        self._least = _LEAST
         if budget:
             from rover.imaging.budget import Budget
 
             self._budget = Budget(self, budget // slot, w.high >> 3, shares)
-            rate = 8 * budget // (wide * (w.high >> 3))  # bits per block
-            if rate > 90:
-                self._least = max(4, _LEAST * 90 // rate)
-        self._estimated = -1
-        self._run_first = self._run_pos = self._run_limit = 0
-        self._take = array("i", [0] * 7)
+        self._owed = 0  # 16ths of a plane that whole steps were finer than asked
 
     def push_row(self):
         """The row in row_buffer (pixels: bytes, or 16-bit little-endian above 8 bits) is complete."""
-        self._push()
+        self.push()
         while self.step():
             pass
 
@@ -127,10 +206,13 @@ class Encoder:
         """As push_row(), but the work that became possible is left to step(), so that other tasks run in between.
 
         step() must have returned False before the next row."""
-        self._push()
+        if self.shift:
+            w = self.w
+            (spread if self.depth == 8 else shifted)(w.row_buffer, w.width, self.shift)
+        self.w.push_row()
 
     def step(self):
-        """Code one run of blocks; False when nothing is left to do."""
+        """Code a few blocks; False when nothing is left to do."""
         if self._work:
             for _ in self._work:
                 return True
@@ -151,120 +233,29 @@ class Encoder:
             pass
         if self.thumbnail:
             self.thumbnail.finish()
-        for part in range(1, _PARTS):
-            self._end_run(part)
-            self._close(part)
+        for part in self.parts:
+            if part:
+                part.close()
 
     def used(self):
-        """Slots that count against the budget, the open one included."""
-        n = self.slots[_BASE] + self.slots[_REGION] + (1 if self._pos[_BASE] else 0)
-        return n + self.thumbnail.slots if self.thumbnail else n
-
-    # -- slots
-
-    def _open(self, part, first):
-        layer = _BASE if part == _REGION else part
-        codec = self._codec if layer == _BASE else SEGMENTS
-        self._mark[part] = 0
-        self._pos[part] = begin(self._buf[part], self._picture, self._plane, layer, codec, first)
-
-    def _close(self, part):
-        pos = self._pos[part]
-        if pos:
-            self._pos[part] = 0
-            b = self._buf[part]
-            seal(b, pos, self.wide, self.depth, self._ends[part])
-            self.slots[part] += 1
-            self.sink(part, b)
-
-    # -- the coder's bits: base slot first, then the refinement of the plane at hand
-
-    def _bits(self, data):
-        n = len(data)
-        i = 0
-        while i < n:
-            left = self._run_limit - self._run_pos
-            if left > 0:
-                k = min(left, n - i)
-                part = self._part
-                at = self._pos[part]
-                self._buf[part][at : at + k] = data[i : i + k]
-                self._pos[part] = at + k
-            else:
-                if not self.refine:
-                    break
-                part = 2
-                if self.refine > 1 and self.coder.c[4] < 2:
-                    part = 3
-                k = self._more(part, data[i:n])
-            self._run_pos += k
-            i += k
-        c = self.coder.c
-        left = self._run_limit - self._run_pos
-        if left > 0:
-            c[16] = min(left, 200)  # so that the coder stops where the slot is full
-        else:
-            c[16] = 200
-            if self._stopped is None:
-                # plane and part of it, in 16ths
-                self._stopped = (
-                    16 * c[4] + 16 - b"\x00\x01\x04\x0b"[c[3]] - b"\x01\x03\x07\x05"[c[3]] * c[5] // max(1, c[6])
-                )
-            if not self.refine:
-                return True
-        return False
-
-    def _more(self, part, data):
-        # bytes of a run's stream into a refinement slot; returns how many were taken
-        b = self._buf[part]
-        pos = self._pos[part]
-        if pos and (self._from[part] != self._run_first or not self._mark[part]):
-            # another run's bytes end here
-            step = self._run_first - self._from[part]
-            self._end_run(part)
-            if pos + 12 > self.slot or step > 255:
-                self._close(part)
-                pos = 0
-            else:
-                b[pos] = step
-                pos += 1
-                self._pos[part] = pos
-        if not pos:
-            self._open(part, self._run_first)
-            pos = self._pos[part]
-        if not self._mark[part]:
-            self._mark[part] = pos
-            self._from[part] = self._run_first
-            b[pos + 1] = self._run_pos >> 8
-            b[pos + 2] = self._run_pos & 255
-            pos += 3
-        k = min(len(data), self.slot - pos)
-        b[pos : pos + k] = data[:k]
-        pos += k
-        self._pos[part] = pos
-        if pos == self.slot:
-            b[self._mark[part]] = 0
-            self._mark[part] = 0
-            self._close(part)
-        return k
-
-    def _end_run(self, part):
-        m = self._mark[part]
-        if m:
-            self._buf[part][m] = self._pos[part] - m - (3 if 1 < part < _REGION else 1)
-            self._mark[part] = 0
+        """Bytes that count against the budget so far."""
+        n = self.thumbnail.slots * self.slot if self.thumbnail else 0
+        for part in (self.parts[_BASE], self.parts[_REGION]):
+            if part:
+                n += part.slots * self.slot
+                if part.open:
+                    n += part.head + part.w[POS]
+        return n
 
     # -- one strip
 
     def _strip(self, strip):
         wide = self.wide
-        coder = self.coder
         first = strip * wide
+        rows = self._rows
+        dc = self.w.rows_of(strip, 0, rows, 1)
         if self.thumbnail:
-            dc = self.w.rows_of(strip, 0, coder._rows, 1)
             self.thumbnail.row(self.w.arena, dc, strip)
-        coder.convert(strip, self._depths)
-        self._estimated = -1
         if self._budget:
             self._budget.steer(self, strip)
         q = self.quality
@@ -272,86 +263,139 @@ class Encoder:
         inside = roi and roi[1] < 8 * strip + 8 and roi[1] + roi[3] > 8 * strip
         left = roi[0] >> 3 if inside else wide
         right = min(wide, (roi[0] + roi[2] + 7) >> 3) if inside else wide
-        for part, start, end in ((_BASE, 0, left), (_REGION, left, right), (_BASE, right, wide)):
+        for number, start, end in ((_BASE, 0, left), (_REGION, left, right), (_BASE, right, wide)):
             if start < end:
-                self._part = part
-                n = max(0, q - self.roi_gain) if part == _REGION else q
-                if n >> 4 != self._estimated:
-                    self.estimate(strip, n >> 4)
-                yield from self._runs(first, start, end, n)
+                yield from self._run(number, first, start, end, max(0, q - self.roi_gain) if number == _REGION else q)
 
-    def estimate(self, strip, plane):
-        """Fill `cost`: a word per block, bits at `plane` in its lower half, at the plane above in its upper one."""
-        self._estimated = plane
-        rows = self.coder._rows
+    def estimate(self, strip, quality):
+        """(bits, bits at twice the step) of the strip at this quality, guessed from its coefficients."""
+        rows = self._rows
         self.w.rows_of(strip, 0, rows, 1)
         rows[0] = self.wide
-        estimate(self.w.arena, rows, self.cost, plane)
+        steps.fill(self._scales, quality, self.shift)
+        estimate(self.w.arena, rows, self._scales, self._bits)
+        return self._bits[0] >> 3, self._bits[1] >> 3
 
-    def _runs(self, first, i, end, q):
-        coder = self.coder
-        put = coder.put
-        part = self._part
-        b = self._buf[part]
-        v = self._take
-        while i < end:
-            pos = self._pos[part]
-            if pos and first + i - self._from[part] > 255:
-                self._close(part)
-                pos = 0
-            if not pos:
-                self._open(part, first + i)
-                pos = HEAD
+    def _run(self, number, first, start, end, q):
+        a = self.w.arena
+        rows = self._rows
+        part = self.parts[number]
+        dc = self.w.rows_of(first // self.wide, start, rows, 1)
+        rows[0] = end - start
+        scales = self._scales
+        if self.fine:
+            q = min(255, max(q, steps.finest(self.depth)))
+            steps.fill(scales, q, self.shift)
+            quantise(a, rows, scales, 0x5555)
+            plane = 0
+            scale = scales[9]
+            plain = self.depth + 8 - (q >> 4)
+        else:
+            if number == _BASE:
+                plane = max(0, min(11, (q + self._owed + 8) >> 4))
+                self._owed = max(-8, min(8, self._owed + q - 16 * plane))
             else:
-                b[pos] = first + i - self._from[part]
-                pos += 1
-            counted = pos
-            if self._codec == COUNTED:
-                pos += 1
-            room = (self.slot - pos - 1) * 8
-            have = first + i - (b[2] << 8 | b[3])  # blocks in the slot already
-            v[0] = i
-            v[1] = min(coder.size, end - i)
-            v[2] = q & 15
-            v[3] = self.gain
-            v[4] = room
-            v[5] = max(0, self._least - have)  # the unix port zero-extends words
-            v[6] = 10
-            n = take(self.cost, v)
-            bits = v[6]
-            full = bits >= room
-            limit = room >> 3
-            if not full:
-                limit = min(
-                    limit, max((bits + 7) >> 3, 5 + (5 * n >> 3))
-                )  # DC, which is not in the estimate, wants its part
-                if (room >> 3) - limit < _TAIL:
-                    limit = room >> 3
-            coder.load(first + i, n, self._depths[i:])
-            coder.restart()
-            coder.c[16] = min(limit, 200)
-            b[counted] = n
-            self._mark[part] = pos
-            self._from[part] = first + i
-            self._pos[part] = pos + 1
-            self._run_first = first + i
-            self._run_pos = 0
-            self._run_limit = limit
-            self._stopped = None
-            put(coder.bit_depth_dc, 5)
-            put(coder.bit_depth_ac, 5)
-            coder.encode()
-            if self._stopped is not None and q:
-                # stopped above the asked plane: blocks cost more than estimated
-                self.gain = max(64, min(1024, self.gain + self.gain * max(-16, min(16, self._stopped - q)) // 128))
-            i += n
-            self._ends[part] = first + i
-            if self._pos[part] + _TAIL >= self.slot:
-                if self._pos[part] == self.slot:
-                    b[pos] = 0
-                    self._mark[part] = 0
-                self._end_run(part)
-                self._close(part)
-            else:
-                self._end_run(part)
+                plane = q >> 4
+            q = 16 * plane
+            quantise(a, rows, steps.one(), 0)
+            scale = 0
+            plain = self.depth + 4
+        todo = [part]
+        w = part.w
+        w[PLANE] = plane
+        w[KNOWN] = 31
+        w[SCALE] = scale
+        for n in (2, 3):
+            if self.parts[n]:
+                todo.append(self.parts[n])
+                w = self.parts[n].w
+                w[PLANE] = to = 2 if n == 2 else 0
+                w[KNOWN] = max(plane, to)
+                plane = min(plane, to)
+        for i in range(start, end, _STEP):
+            for p in todo:
+                p.w[DC] = dc
+                self._blocks(p, first + start, i - start, min(i + _STEP, end) - start, q, plain)
             yield
+
+    def _blocks(self, part, first, i, end, q, plain):
+        # blocks first + i .. first + end - 1 of the run that begins at block `first`
+        a = self.w.arena
+        rows = self._rows
+        e = self._list
+        w = part.w
+        body = part.body
+        base = part.layer == _BASE
+        gaps = base and self.roi
+        while i < end:
+            block = first + i
+            if part.open and (block - part.first >= _MOST or block - part.last > 256):
+                part.close()
+            alone = i == 0 if base else block % self.wide == 0
+            if part.open and not (alone or part.plain or gaps or block == part.first + 1):
+                k = several(a, rows, w, e, body, i, end)
+                if k > i:
+                    part.last = first + k - 1
+                    part.unit = 3
+                if k == end:
+                    return
+                i = k
+                block = first + i
+                unit = w[DONE]
+            else:
+                unit = self._one(part, block, i, alone, gaps, q, plain)
+            while unit < 4:
+                if unit:
+                    part.last = block
+                    part.unit = unit - 1
+                part.close()
+                part.fresh(block, unit)
+                if base:
+                    part.buf[HEAD] = q
+                w[COUNT] = 0
+                w[PLAIN] = plain
+                if unit == 0:
+                    mean(a, w, e)
+                    part.plain = False
+                bands(a, rows, w, e)
+                unit += code(w, e, body)
+            part.quality = q
+            part.last = block
+            part.unit = 3
+            i += 1
+
+    def _one(self, part, block, i, alone, gaps, q, plain):
+        # a block that begins a slot or a run, or has others left out before it; returns how many of its units fitted
+        e = self._list
+        w = part.w
+        base = part.layer == _BASE
+        n = 0
+        w[UNIT] = w[ORPHAN] = 0
+        # what of the block to the left is not in the slot
+        w[ALONE] = 4 if alone else part.begun if part.open and block == part.first + 1 else 0
+        w[BLOCK] = i
+        if not part.open:
+            part.fresh(block, 0)
+            if base:
+                part.buf[HEAD] = q
+        elif base:
+            gap = block - part.last - 1
+            if gaps:
+                e[TABLES] = 193 << 1 | (gap > 0)
+                n = 1
+                if gap:
+                    e[TABLES + 1] = 8 << 11 | 0x8000 | gap - 1
+                    n = 2
+            if alone:
+                e[TABLES + n] = 192 << 1 | (q != part.quality)
+                n += 1
+                if q != part.quality:
+                    e[TABLES + n] = 8 << 11 | 0x8000 | q
+                    n += 1
+        w[COUNT] = n
+        w[PLAIN] = plain if part.plain else 0
+        a = self.w.arena
+        mean(a, w, e)
+        part.plain = False
+        bands(a, self._rows, w, e)
+        return code(w, e, part.body)

@@ -9,9 +9,8 @@ from micropython import const
 from rover.link.coding import crc16
 
 RAW = const(0)
-SEGMENTS = const(1)
 THUMBNAIL = const(2)
-COUNTED = const(3)  # segments whose runs say how many blocks they have: their blocks need not follow one another
+BLOCKS = const(4)
 
 HEAD = const(9)
 HEAD_REFINE = const(6)

@@ -23,8 +23,8 @@ _BODY = const(14)  # of the slot: where the bits begin
 class Thumbnail:
     """Rows of LL3 in, slots to sink(0, slot) out."""
 
-    def __init__(self, width, height, depth, picture, plane, slot, sink):
-        """width, height in pixels, depth in bits, slot in bytes."""
+    def __init__(self, width, height, depth, picture, plane, slot, sink, finer=0):
+        """width, height in pixels, depth in bits, slot in bytes; finer: bits by which the rows are shifted up."""
         self.wide = (width + 7) >> 3
         self.slots = 0
         self._size = bytes((width >> 8, width & 255, height >> 8, height & 255))
@@ -36,6 +36,7 @@ class Thumbnail:
         self._open = False
         self._end = 0
         self._shift = depth - 5
+        self._finer = finer
         self._p = array("i", [0] * 12)
 
     def row(self, memory, offset, row):
@@ -55,7 +56,8 @@ class Thumbnail:
                 for i in range(_BODY, len(b)):
                     b[i] = 0
                 b[9:13] = self._size
-                b[13] = p[7] = self._shift
+                b[13] = self._shift
+                p[7] = self._shift + self._finer
                 p[3] = _BODY * 8
                 p[4] = len(b) * 8
                 p[5] = 4

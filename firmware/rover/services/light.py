@@ -94,11 +94,11 @@ async def meter(app, cam, shot):
 
 async def look(cam, shot, arena):
     """The budget's shares for a picture of the whole field, see rover.imaging.look."""
-    from rover.imaging.look import Look, plane_for
+    from rover.imaging.look import Look, quality_for
 
     await cam.capture(_SMALL, base.FORMAT_YUV)
     full = base.size_of(shot.size)[1] // shot.binning
-    look = Look(cam.width, cam.height, full, arena, plane_for(shot.rate))
+    look = Look(cam.width, cam.height, full, arena, quality_for(shot.rate))
     line = bytearray(2 * cam.width)
     for row in range(cam.height):
         cam.read_into(line)

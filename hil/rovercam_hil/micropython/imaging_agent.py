@@ -1,6 +1,6 @@
 # Runs inside MicroPython (unix port): pictures in, slots or a CCSDS 122 stream out. Loaded by rovercam_hil.image_encoder.
 from rover.imaging.c122 import Stream
-from rover.imaging.look import Look, plane_for
+from rover.imaging.look import Look, quality_for
 from rover.imaging.segments import Encoder
 
 files = [bytearray() for _ in range(5)]
@@ -8,7 +8,7 @@ files = [bytearray() for _ in range(5)]
 
 def look(small, width, rows, height, rate, arena):
     """Shares of the budget (rate: hundredths of a bit per pixel) from a small picture, 8 bits, that shows the same."""
-    e = Look(width, rows, height, bytearray(arena), plane_for(rate))
+    e = Look(width, rows, height, bytearray(arena), quality_for(rate))
     for y in range(rows):
         e.row_buffer[:] = small[y * width : y * width + width]
         e.push_row()
@@ -16,7 +16,7 @@ def look(small, width, rows, height, rate, arena):
 
 
 def encode(raw, width, height, depth, arena, shares, repeat, options):
-    """Fills files[part]; returns (blocks per run at most, arena used)."""
+    """Fills files[part]."""
     for _ in range(repeat):
         for f in files:
             f[:] = b""
@@ -34,7 +34,6 @@ def encode(raw, width, height, depth, arena, shares, repeat, options):
             e.row_buffer[:] = raw[y * n : y * n + n]
             e.push_row()
         e.finish()
-    return e.coder.size, e.coder.end
 
 
 def stream(raw, width, height, depth, arena, options):

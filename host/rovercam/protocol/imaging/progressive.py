@@ -2,101 +2,113 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
-from .bitplanes import TABLE, WEIGHTS, decode_segment
+from . import blocks, steps
 from .quality import estimate_psnr
-from .slots import COUNTED, RAW, SEGMENTS, THUMBNAIL, Slot, parse, pieces, thumbnail_into, thumbnail_size
-from .values import unweighted
+from .slots import BLOCKS, RAW, THUMBNAIL, Slot, coded, parse, thumbnail_into, thumbnail_size
+from .startup import STARTUP
 from .wavelet import block_places, inverse
 
 # what a pixel of confidence() is worth
 NOTHING, FROM_THUMBNAIL, BASE, REFINED, EXACT = range(5)
-
-
-@dataclass(slots=True)
-class _Run:
-    count: int = 0
-    stream: dict[int, bytes] = field(default_factory=dict)  # position -> bytes
-    used: int = -1  # bytes of the stream decoded last time
-
-    def joined(self) -> bytes:
-        out = bytearray()
-        for position in sorted(self.stream):
-            data = self.stream[position]
-            if position > len(out):
-                break
-            out += data[len(out) - position :]
-        return bytes(out)
+_START = [np.frombuffer(s, np.uint8) for s in STARTUP]
+_GOALS = {2: 2, 3: 0}  # planes that the refinements reach
 
 
 class _Plane:
-    """One colour plane: coefficients known so far."""
+    """One colour plane: what is known of its blocks."""
 
     def __init__(self, columns: int, rows: int, depth: int) -> None:
         self.columns, self.rows, self.depth = columns, rows, depth
         self.width = self.height = 0  # exact size, 0 while only the padded one is known
-        self.runs: dict[int, _Run] = {}
-        self.dirty: set[int] = set()
+        self.waiting: list[Slot] = []  # refinements of what is not there yet
         self._allocate(0)
 
-    def _allocate(self, blocks: int) -> None:
-        self.blocks = blocks
-        self.dc = np.zeros(blocks, np.int64)
-        self.dc_low = np.full(blocks, 99, np.int64)
-        self.mag = np.zeros((blocks, 63), np.int32)
-        self.neg = np.zeros((blocks, 63), np.uint8)
-        self.low = np.zeros((blocks, 63), np.uint8)
-        self.refined = np.zeros(blocks, bool)
-        self.thumb = np.zeros(blocks, np.int64)
-        self.thumb_shift = np.full(blocks, 99, np.int64)
-        self.places = block_places(blocks // self.columns, self.columns) if blocks else np.zeros((0, 64), np.int64)
+    def _allocate(self, n: int) -> None:
+        self.blocks = n
+        self.dc = np.zeros(n, np.int64)  # quantiser's indices, as all of these
+        self.mag = np.zeros((n, 63), np.int32)
+        self.neg = np.zeros((n, 63), np.uint8)
+        self.quality = np.full(n, -1, np.int16)  # 16ths of a plane; of fine steps + 256
+        self.plane = np.full((n, 4), blocks.NOTHING, np.int8)  # known of each unit
+        self.thumb = np.zeros(n, np.int64)
+        self.thumb_shift = np.full(n, 99, np.int64)
+        self.places = block_places(n // self.columns, self.columns, grouped=False) if n else np.zeros((0, 64), np.int64)
 
-    def grow(self, blocks: int) -> None:
+    def grow(self, n: int) -> None:
         """Room for so many blocks, whole strips."""
-        rows = -(-blocks // self.columns)
+        rows = -(-n // self.columns)
         if rows <= self.rows and self.blocks:
             return
         self.rows = max(rows, self.rows)
         old = self.blocks
-        kept = {n: getattr(self, n) for n in ("dc", "dc_low", "mag", "neg", "low", "refined", "thumb", "thumb_shift")}
+        kept = {n: getattr(self, n) for n in ("dc", "mag", "neg", "quality", "plane", "thumb", "thumb_shift")}
         self._allocate(self.rows * self.columns)
         for name, values in kept.items():
             getattr(self, name)[:old] = values
 
-    def decode(self) -> None:
-        """Bring the coefficients of the changed runs up to date."""
-        for first in self.dirty:
-            run = self.runs[first]
-            if not run.count or first + run.count > self.blocks:
-                continue
-            data = run.joined()
-            if len(data) < 2 or len(data) == run.used:
-                continue
-            run.used = len(data)
-            n = slice(first, first + run.count)
-            head = data[0] << 8 | data[1]
-            mag, neg = self.mag[n], self.neg[n]
-            mag[:] = 0
-            neg[:] = 0
-            par = np.array([run.count, head >> 11, (head >> 6) & 31, 0, 0, 3], np.int64)
-            state = np.array([10, 8 * len(data)], np.int64)
-            decode_segment(
-                np.frombuffer(data, np.uint8),
-                state,
-                par,
-                TABLE,
-                WEIGHTS,
-                self.dc[n],
-                self.dc_low[n],
-                mag,
-                neg,
-                self.low[n],
-            )
-            self.refined[n] = len(run.stream) > 1
-        self.dirty.clear()
+    def base(self, s: Slot) -> None:
+        """Decode a base slot, unless its blocks are known already."""
+        c = coded(s)
+        if self.plane[s.first, c.begun] != blocks.NOTHING:
+            return
+        par = np.array(
+            [s.first, c.count, self.columns, c.begun, c.ended, c.quality, c.fine, c.gaps, self.depth], np.int64
+        )
+        blocks.decode_base(
+            c.data,
+            _START[0],
+            par,
+            self.dc,
+            self.mag,
+            self.neg,
+            self.quality,
+            self.plane,
+            blocks.LEVELS,
+            blocks.MEANS,
+        )
+
+    def refine(self) -> None:
+        """Decode what waits, as far as it can be."""
+        progress = bool(self.waiting)
+        while progress:
+            progress = False
+            left = []
+            for s in sorted(self.waiting, key=lambda s: s.layer):
+                c = coded(s)
+                par = np.array([s.first, c.count, self.columns, c.begun, c.ended, _GOALS[s.layer], s.layer], np.int64)
+                if blocks.decode_refinement(
+                    c.data,
+                    _START[s.layer - 1],
+                    par,
+                    self.dc,
+                    self.mag,
+                    self.neg,
+                    self.quality,
+                    self.plane,
+                    blocks.LEVELS,
+                    blocks.MEANS,
+                ):
+                    progress = True
+                else:
+                    left.append(s)
+            self.waiting = left
+
+    @property
+    def fine(self) -> np.ndarray:
+        """bool by block: fine steps."""
+        return self.quality > 255
+
+    def known(self) -> np.ndarray:
+        """bool by block: its DC is there."""
+        return self.plane[:, 0] != blocks.NOTHING
+
+    def step(self) -> np.ndarray:
+        """float32 (blocks, 64): of each coefficient, in units of pixels; of unknown ones as if coarse."""
+        q = np.maximum(self.quality, 0).astype(np.int64)
+        fine = self.fine[:, None]
+        return np.where(fine, steps.fine_steps(q & 255, self.depth), steps.whole_steps(self.plane))
 
 
 class Progressive:
@@ -149,16 +161,14 @@ class Progressive:
             self._raw[s.first] = s.body[: s.count]
             self._raw_slot = s
             return True
-        if s.codec not in (SEGMENTS, THUMBNAIL, COUNTED) or (s.codec == THUMBNAIL) != (s.layer == 0):
-            return False
-        if s.codec == COUNTED and s.layer != 1:
+        if s.codec not in (BLOCKS, THUMBNAIL) or (s.codec == THUMBNAIL) != (s.layer == 0) or s.layer > 3:
             return False
         plane = self._planes.get(s.plane)
         if s.layer >= 2:
             if plane is None:
                 self._pending.setdefault(s.plane, []).append(s)
             else:
-                self._refine(plane, s)
+                plane.waiting.append(s)
             return True
         end = s.first + s.count
         if not s.count or end > 65536 or s.columns > 256 or end > 256 * s.columns:
@@ -184,22 +194,9 @@ class Progressive:
             thumbnail_into(s, plane.thumb, plane.thumb_shift)
         else:
             plane.grow(max(end, plane.rows * plane.columns))
-            for p in pieces(s):
-                run = plane.runs.setdefault(p.first, _Run())
-                run.count = p.count
-                run.stream[0] = p.data
-                plane.dirty.add(p.first)
-        for waiting in self._pending.pop(s.plane, []):
-            self._refine(plane, waiting)
+            plane.base(s)
+        plane.waiting += self._pending.pop(s.plane, [])
         return True
-
-    @staticmethod
-    def _refine(plane: _Plane, s: Slot) -> None:
-        for p in pieces(s):
-            if p.position:
-                run = plane.runs.setdefault(p.first, _Run())
-                run.stream[p.position] = p.data
-                plane.dirty.add(p.first)
 
     # -- what is there
 
@@ -231,14 +228,14 @@ class Progressive:
         plane = self._planes.get(0)
         if plane is None:
             return 99.0 if self._raw and self.complete else 0.0
-        plane.decode()
+        plane.refine()
         return estimate_psnr(plane)
 
     def info(self) -> dict[str, float | int | bool | None]:
         """Numbers for a list of pictures."""
         plane = self._planes.get(0)
         if plane:
-            plane.decode()
+            plane.refine()
         return {
             "picture": self.picture_id,
             "width": plane.width or plane.columns * 8 if plane else 0,
@@ -247,7 +244,7 @@ class Progressive:
             "slots": self.accepted,
             "rejected": self.rejected,
             "blocks": plane.blocks if plane else 0,
-            "blocks_known": int((plane.dc_low < 99).sum()) if plane else 0,
+            "blocks_known": int(plane.known().sum()) if plane else 0,
             "psnr_estimate": round(self.quality, 1),
             "complete": self.complete,
         }
@@ -328,21 +325,36 @@ def _near(mask: np.ndarray, reach: int) -> np.ndarray:
     return out
 
 
+def _values(plane: _Plane) -> tuple[np.ndarray, np.ndarray]:
+    # float32 (blocks, 64) most likely coefficients, bool by block: exactly these
+    known = plane.known()
+    step = plane.step()
+    fine = plane.fine[:, None]
+    mag = plane.mag
+    values = np.empty((plane.blocks, 64), np.float32)
+    part = steps.points(mag, step[:, 1:])
+    size = np.where(fine, (mag - np.float32(steps.ROUNDING) + part) * step[:, 1:], (mag + part) * step[:, 1:] - part)
+    size = np.where(~fine & (step[:, 1:] == 1), mag, size)
+    values[:, 1:] = np.where(mag > 0, np.where(plane.neg > 0, -size, size), 0)
+    # whole steps say the lower end
+    values[:, 0] = plane.dc * step[:, 0] + np.where(plane.fine, 0, (step[:, 0] - 1) / 2)
+    # a block whose DC is coarse or missing may do better with the thumbnail
+    thumb = plane.thumb_shift < 99
+    width = np.exp2(np.where(thumb, plane.thumb_shift, 0))
+    coarse = plane.thumb * width + (width - 1) / 2
+    values[:, 0] = np.where(thumb & (~known | (step[:, 0] > width)), coarse, values[:, 0])
+    exact = ~plane.fine & (plane.plane == 0).all(1)
+    return values, exact
+
+
 def _rebuild(plane: _Plane) -> tuple[np.ndarray, np.ndarray]:
     # one plane's pixels and confidence
-    plane.decode()
-    has = plane.dc_low < 99
-    values, exact = unweighted(plane.dc, plane.dc_low, plane.mag, plane.neg, plane.low)
+    plane.refine()
+    has = plane.known()
     thumb = plane.thumb_shift < 99
-    shift = np.where(thumb, plane.thumb_shift, 0)
-    coarse = (plane.thumb << shift) + (np.exp2(shift) - 1) / 2
-    # a base block that lost the end of its DC may do better with the thumbnail
-    worse = thumb & (plane.dc_low - 3 > shift)
-    values[:, 0] = np.where(worse, coarse, values[:, 0])
-    known = has | thumb
+    values, done = _values(plane)
     grid = (plane.rows, plane.columns)
-    values[:, 0] = _fill(values[:, 0].reshape(grid), known.reshape(grid)).ravel()
-    done = has & exact.all(1)
+    values[:, 0] = _fill(values[:, 0].reshape(grid), (has | thumb).reshape(grid)).ravel()
     flat = np.empty(plane.blocks * 64, np.float32)
     flat[plane.places] = values
     nested = flat.reshape(plane.rows * 8, plane.columns * 8)
@@ -354,11 +366,13 @@ def _rebuild(plane: _Plane) -> tuple[np.ndarray, np.ndarray]:
     if sure.all():
         picture = np.clip(inverse(nested.astype(np.int32)), 0, top).astype(kind)
     else:
-        picture = np.clip(np.rint(inverse(nested)), 0, top).astype(kind)
+        rounded = not plane.fine.any()
+        picture = np.clip(np.rint(inverse(nested, rounded=rounded)), 0, top).astype(kind)
         if sure.any():
             whole = np.clip(inverse(np.rint(nested).astype(np.int32)), 0, top).astype(kind)
             picture = np.where(sure_pixels, whole, picture)
-    level = np.where(has, np.where(plane.refined, REFINED, BASE), np.where(thumb, FROM_THUMBNAIL, NOTHING))
+    refined = has & ~plane.fine & (plane.plane.max(1) < plane.quality >> 4)
+    level = np.where(has, np.where(refined, REFINED, BASE), np.where(thumb, FROM_THUMBNAIL, NOTHING))
     mask = np.repeat(np.repeat(level.reshape(grid).astype(np.uint8), 8, 0), 8, 1)
     mask[sure_pixels] = EXACT
     width, height = plane.width or plane.columns * 8, plane.height or plane.rows * 8

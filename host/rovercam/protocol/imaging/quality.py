@@ -12,10 +12,9 @@ from typing import Protocol
 
 import numpy as np
 
-from .bitplanes import WEIGHTS
+from .steps import BANDS, NORMS, ROUNDING
 
-BANDS = [np.r_[21 * f + first : 21 * f + end] for f in range(3) for first, end in ((0, 1), (1, 5), (5, 21))]
-SCALE = 0.5  # squared error of the pixels per squared error of the weighted coefficients, seen on rover pictures
+_NORM = NORMS / (1024 * 1.9)  # of the synthesis: error of the pixels per error of a coefficient
 DETAIL = 0.5  # mean square error without detail per mean square step of the thumbnail; 0.2 to 1 seen on rover pictures
 
 
@@ -24,11 +23,14 @@ class Plane(Protocol):
     rows: int
     depth: int
     blocks: int
-    dc_low: np.ndarray
     mag: np.ndarray
-    low: np.ndarray
     thumb: np.ndarray
     thumb_shift: np.ndarray
+
+    @property
+    def fine(self) -> np.ndarray: ...
+    def known(self) -> np.ndarray: ...
+    def step(self) -> np.ndarray: ...
 
 
 def _below(threshold: float, b: float) -> tuple[float, float]:
@@ -41,31 +43,37 @@ def _below(threshold: float, b: float) -> tuple[float, float]:
     return max(0.0, mean), max(0.0, square)
 
 
-def _band(planes: np.ndarray, mag: np.ndarray, exact: int) -> float:
-    """Sum of squared errors of one band's coefficients: those still zero below 2^planes share one b."""
-    zeros = [(2.0 ** float(p), int(n)) for p, n in zip(*np.unique(planes[mag == 0], return_counts=True), strict=True)]
-    steps = np.exp2(planes[mag > 0].astype(np.float64))
-    sizes = float((mag[mag > 0] + steps / 2).sum())
-    b = max(1.0, (sizes + sum(t * n / 8 for t, n in zeros)) / mag.size)
+def _band(mag: np.ndarray, step: np.ndarray, dead: np.ndarray) -> float:
+    """Sum of squared errors of one band's coefficients: indices, steps and thresholds of zeros, each like mag. Steps of 0 are exact."""
+    zeros = [(float(t), int(n)) for t, n in zip(*np.unique(dead[mag == 0], return_counts=True), strict=True) if t > 0]
+    some = mag > 0
+    steps = step[some].astype(np.float64)
+    sizes = float(((mag[some] - 1) * steps + dead[some] + steps / 2).sum())
+    count = some.sum() + sum(n for _, n in zeros)
+    if not count:
+        return 0.0
+    b = max(1.0, (sizes + sum(t * n / 8 for t, n in zeros)) / count)
     for _ in range(20):  # each zero is worth the mean of what lies below its threshold
-        b = max(0.25, (sizes + sum(n * _below(t, b)[0] for t, n in zeros)) / mag.size)
-    rough = steps[steps > 2.0**exact]
-    return float((rough**2).sum() / 12) + sum(n * _below(t, b)[1] for t, n in zeros if t > 2.0**exact)
+        b = max(0.25, (sizes + sum(n * _below(t, b)[0] for t, n in zeros)) / count)
+    return float((steps**2).sum() / 12) + sum(n * _below(t, b)[1] for t, n in zeros)
 
 
 def estimate_psnr(plane: Plane) -> float:
     """Of a plane with decoded coefficients: dB, 99 = lossless, 0 = nothing."""
-    has = plane.dc_low < 99
+    has = plane.known()
     thumb = plane.thumb_shift < 99
     if not has.any() and not thumb.any():
         return 0.0
     error = 0.0
     if has.any():
-        low, mag = plane.low[has], plane.mag[has]
+        fine = plane.fine[has][:, None]
+        step = plane.step()[has]
+        step = np.where(~fine & (step == 1), 0, step) * _NORM.astype(np.float32)
+        mag = plane.mag[has]
+        dead = np.where(fine, 1 - ROUNDING, 1) * step
         for band in BANDS:
-            error += SCALE * _band(low[:, band], mag[:, band], int(WEIGHTS[band[0]]))
-        rest = plane.dc_low[has]
-        error += float((np.where(rest > 3, np.exp2(rest), 0) ** 2 / 12).sum())
+            error += _band(mag[:, band - 1], step[:, band], dead[:, band])
+        error += float((step[:, 0].astype(np.float64) ** 2 / 12).sum())
     missing = int((~has).sum())
     if missing:
         error += missing * 64 * _detail(plane, thumb, has)
@@ -77,7 +85,7 @@ def estimate_psnr(plane: Plane) -> float:
 def _detail(plane: Plane, thumb: np.ndarray, has: np.ndarray) -> float:
     """Mean square error per pixel of a block without detail."""
     if not thumb.any():
-        return float((plane.mag[has].astype(np.float64) ** 2).sum(1).mean()) / 64 + 1.0
+        return float(((plane.mag * plane.step()[:, 1:])[has].astype(np.float64) ** 2).sum(1).mean()) / 64 + 1.0
     grid = (plane.rows, plane.columns)
     value = (plane.thumb << np.where(thumb, plane.thumb_shift, 0)).reshape(grid).astype(np.float64)
     there = thumb.reshape(grid)

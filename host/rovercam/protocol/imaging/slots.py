@@ -13,7 +13,7 @@ from ._jit import jit
 # from the dictionary
 HEAD = 9
 HEAD_REFINE = 6
-RAW, SEGMENTS, THUMBNAIL, COUNTED = range(4)
+RAW, THUMBNAIL, BLOCKS = 0, 2, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +32,16 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """Bytes of the stream of the run that starts at block `first`; count is 0 where the slot does not say."""
+class Coded:
+    """What a slot of blocks says before its bits. quality, fine, gaps: of base slots; units 0..3."""
 
-    first: int
     count: int
-    position: int
-    data: bytes
+    begun: int
+    ended: int
+    quality: int
+    fine: bool
+    gaps: bool
+    data: np.ndarray
 
 
 def parse(slot: bytes) -> Slot | None:
@@ -71,32 +74,20 @@ def parse(slot: bytes) -> Slot | None:
     )
 
 
-def pieces(slot: Slot) -> list[Piece]:
-    """The runs of a base slot, or the pieces of runs of a refinement slot."""
-    out: list[Piece] = []
-    body = slot.body
-    first = slot.first
-    end = slot.first + slot.count
+def coded(slot: Slot) -> Coded:
+    """The body of a slot of blocks (firmware rover/imaging/segments.py)."""
+    one, two = slot.body[0], slot.body[1]
+    data = np.frombuffer(slot.body, np.uint8)[2:]
     base = slot.layer == 1
-    counted = slot.codec == COUNTED
-    at = 0
-    lead = (1 if base else 3) + counted
-    while at + lead < len(body):
-        n = body[at + counted] or len(body) - at - lead
-        position = 0 if base else body[at + 1] << 8 | body[at + 2]
-        data = body[at + lead : at + lead + n]
-        own = body[at] if counted else 0
-        at += lead + n
-        step = body[at] if at < len(body) else 0
-        count = (own if counted else step or end - first) if base else 0
-        out.append(Piece(first=first, count=count, position=position, data=data))
-        if not step:
-            break
-        first += step
-        at += 1
-    if base:
-        out = [p for p in out if 0 < p.count <= 255 and p.first + p.count <= end]
-    return out
+    return Coded(
+        count=slot.count if base else one << 4 | two >> 4,
+        begun=two >> 2 & 3,
+        ended=two & 3,
+        quality=one if base else 0,
+        fine=base and bool(two & 16),
+        gaps=base and bool(two & 32),
+        data=data,
+    )
 
 
 @jit
