@@ -126,6 +126,7 @@ def test_ground_sample(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3 * 3600)
 @pytest.mark.parametrize("name", GROUND)
 def test_ground_million(name: str) -> None:
     ground(name, 10_000 if name == "line" else MILLION, MILLION)
@@ -179,6 +180,7 @@ def test_board_uplink_sample(uplink: Worker) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3 * 3600)
 def test_board_uplink_million(uplink: Worker) -> None:
     board_uplink(uplink, MILLION, MILLION)
 
@@ -218,5 +220,6 @@ def test_board_files_sample(files: Worker) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3 * 3600)
 def test_board_files_million(files: Worker) -> None:
     board_files(files, MILLION, MILLION)

@@ -201,3 +201,21 @@ def test_a_large_clean_file_is_taken_segment_by_segment() -> None:
     entity.pdu_in(1, build.metadata("a", "b", len(data), 0), 0.0)
     for part in parts:
         assert sum(isinstance(e, SegmentReceived) for e in entity.pdu_in(1, part, 0.0)) == 1
+
+
+def test_files_at_a_time_are_bounded(tmp_path: Path) -> None:
+    """Hundreds of transaction numbers that nobody meant: the real file stays, and the strays do not."""
+    entity = Entity(0, FileStore(tmp_path), 0.0)
+    data = random.Random(1).randbytes(4000)
+    real = pdus.Builder(1, 7, 0)
+    entity.pdu_in(1, real.metadata("/f/x", "/f/y", len(data), checksum.MODULAR), 0.0)
+    for k in range(400):
+        stray = pdus.Builder(1, 1000 + k, 0)
+        entity.pdu_in(1, stray.data(0, b"stray") if k % 2 else stray.eof(0, 100), 1.0 + k)
+        entity.pdu_in(1, real.data(10 * k, data[10 * k : 10 * k + 10]), 1.5 + k)
+    assert len(entity.transactions()) <= 64
+    events = entity.pdu_in(
+        1, real.eof(checksum.of_file(checksum.MODULAR, lambda a, n: data[a : a + n], 4000), 4000), 500.0
+    )
+    assert any(isinstance(e, Finished) for e in events)
+    assert len(FileStore(tmp_path).load()) <= 64

@@ -22,6 +22,7 @@ from .send import Sender
 from .store import Snapshot, Store
 
 NEVER = float("inf")
+OPEN = 64  # files coming from one unit at a time; a unit sends 16 at most, more are bytes that passed a check by chance
 KEPT = 256  # ended transactions remembered, to answer late PDUs; older ones leave the store
 
 
@@ -263,6 +264,7 @@ class Entity:
         found = self._receivers.get(transaction)
         if found is None:
             self._drop_ended()
+            self._drop_open(transaction.source)
             found = self._new_receiver(transaction, cls)
         return found
 
@@ -281,6 +283,12 @@ class Entity:
         ended = [r for r in self._receivers.values() if r.state in ("closed", "cancelled")]
         for receiver in ended[: max(0, len(ended) - KEPT)]:
             del self._receivers[receiver.id]  # its file stays with the store's owner
+
+    def _drop_open(self, unit: int) -> None:
+        """Room for one more file of this unit: the one that was silent longest goes, one without metadata first."""
+        going = [r for r in self._receivers.values() if r.unit == unit and r.state in ("receiving", "finished")]
+        if len(going) >= OPEN:
+            self._forget(min(going, key=lambda r: (r.known, r.last_at)))
 
     def _forget(self, receiver: Receiver) -> None:
         del self._receivers[receiver.id]
