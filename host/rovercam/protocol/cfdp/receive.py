@@ -1,14 +1,8 @@
-"""One file being received: gaps seen at once, asked for at once, asked for again only when surely lost.
-
-The line keeps order in both directions and the sender answers requests in the order they came. So when an answer to a
-later request arrives, everything asked for earlier and still missing is lost; when an EOF arrives that was sent after
-the answers (the sender ends every batch of answers with one), so is all of it. Only the last resort is a timer.
-"""
+"""One file being received: gaps seen at once, asked for at once (wants.py) where lost frames cannot fill them (salvage.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from spacepackets.cfdp.pdu import DirectiveType, EofPdu, MetadataPdu, PromptPdu
@@ -33,45 +27,11 @@ from .ranges import Ranges, SendingOrder
 from .repair import Blocks
 from .salvage import Digest, Salvage
 from .store import Snapshot, Store
+from .wants import Pace, Wants
 
 CHECKSUM_FAILURE, SIZE_ERROR, UNSUPPORTED_CHECKSUM, CANCEL = 5, 6, 11, 15
 NEVER = float("inf")
 SPOILT = 0.4  # of a gap is sent again when a digest says which of it is right: a burst's share of a frame, and the digest itself
-
-
-class Pace:
-    """Bytes of the file per second while they come without a pause."""
-
-    def __init__(self) -> None:
-        self._bytes = self._seconds = 0.0
-        self._last: float | None = None
-
-    def took(self, count: int, now: float) -> None:
-        if self._last is not None:
-            self._seconds += min(max(now - self._last, 0.0), 1.0)
-            self._bytes += count
-        self._last = now
-        if self._bytes > 1 << 16:
-            self._bytes /= 2
-            self._seconds /= 2
-
-    def seconds(self, count: int) -> float:
-        """That so many bytes take to come; 0 while it is not known."""
-        return count * self._seconds / self._bytes if self._bytes else 0.0
-
-
-@dataclass(slots=True)
-class _Want:
-    """A missing range. batch: number of the request for it, counting up; 0 = not asked yet.
-
-    again: it was asked for before, or answered in part, so that it measures no round trip.
-    """
-
-    start: int
-    end: int
-    batch: int = 0
-    asked_at: float = 0.0
-    again: bool = False
 
 
 class Receiver:
@@ -105,12 +65,10 @@ class Receiver:
         self.last_at = NEVER
         self._store, self._settings, self._peer, self._emit = store, settings, peer, emit
         self._build = Builder(transaction.source, transaction.number, local, cls)
-        self._wants: list[_Want] = []
-        self._batch = 0
+        self._wants = Wants(peer, settings)
         self._out: list[bytes] = []
         self._ask_metadata_at = NEVER
         self._finish_at = NEVER
-        self._progress_at = 0.0
         self._backoff = 1.0
         self._answer_prompt = False
         self._answered_at = -NEVER
@@ -146,10 +104,7 @@ class Receiver:
         self.last_at = now
         if self.state == "receiving" and self.cls == 2:
             self._catch_up(now)
-            for want in self._wants:
-                self._batch += 1
-                want.batch, want.asked_at, want.again = self._batch, now, True
-            self._progress_at = now
+            self._wants.taken_up(now)
             if not self.known:
                 self._ask_metadata_at = now
         if self.state == "finished":
@@ -262,7 +217,8 @@ class Receiver:
             self._emit(Progress(**self._who(), done=self.have.total, size=self.size))
         if self.cls == 2:
             if self.known:
-                self._filled(offset, end, now)
+                if self._wants.filled(offset, end, now):
+                    self._backoff = 1.0
                 self._reach(self.order.place(offset), self.order.place(end - 1) + 1, now)
             elif self._ask_metadata_at == NEVER:
                 self._ask_metadata_at = now
@@ -291,11 +247,7 @@ class Receiver:
         """What is missing of these places in sending order."""
         for a, b in self.order.offsets(first, last):
             for start, end in self.have.missing(a, b):
-                want = self._wants[-1] if self._wants else None
-                if want and want.batch == 0 and want.end == start:
-                    want.end = end
-                else:
-                    self._wants.append(_Want(start, end))
+                self._wants.add(start, end)
 
     def digest(self, digest: Digest, now: float) -> None:
         """The unit's checksums of a gap: what of it lies in the fragments is here after all."""
@@ -308,41 +260,6 @@ class Receiver:
         """Digest requests to send."""
         found, self._salvage.requests = self._salvage.requests, []
         return found
-
-    def _filled(self, start: int, end: int, now: float) -> None:
-        """A range came: wants it answers shrink; older ones still open are lost and asked for again."""
-        if not self._wants:
-            return
-        least = self._peer.least
-        answered: tuple[int, int] | None = None
-        left: list[_Want] = []
-        for want in self._wants:
-            if want.end <= start or end <= want.start:
-                left.append(want)
-                continue
-            if want.batch:
-                waited = now - want.asked_at
-                if not want.again:
-                    self._peer.sample(waited)
-                if not want.again or (least is not None and waited >= least):
-                    answered = max(answered or (0, 0), (want.batch, start))
-                want.again = True  # only its first bytes measure the round trip
-                self._progress_at = now
-                self._backoff = 1.0
-            if want.start < start:
-                left.append(_Want(want.start, start, want.batch, want.asked_at, True))
-            if end < want.end:
-                left.append(_Want(end, want.end, want.batch, want.asked_at, True))
-        if answered:
-            lost = [w for w in left if w.batch and self._key(w) < answered]
-            for want in lost:
-                want.batch, want.again = 0, True
-            left = [w for w in left if w.batch] + [w for w in left if not w.batch]
-        self._wants = left
-
-    @staticmethod
-    def _key(want: _Want) -> tuple[int, int]:
-        return want.batch, want.start
 
     def _eof(self, directive: EofPdu, now: float) -> None:
         condition = int(directive.condition_code)
@@ -374,10 +291,7 @@ class Receiver:
                     self._ask_metadata_at = now
             else:
                 self._reach(size, size, now)
-                least = self._peer.least
-                for want in self._wants:  # the EOF that ends a batch of answers: what did not come is lost
-                    if want.batch and least is not None and now - want.asked_at >= least:
-                        want.batch, want.again = 0, True
+                self._wants.ended(now)
         self._check(now)
 
     def _prompt(self, directive: PromptPdu, now: float) -> None:
@@ -395,8 +309,7 @@ class Receiver:
                 return
             self._answered_at = now
             self._salvage.release()
-            for want in self._wants:
-                want.batch = 0
+            self._wants.ask_again()
             self._answer_prompt = True
             self._backoff = 1.0
 
@@ -448,13 +361,15 @@ class Receiver:
             self._store.reset(self.id)
             self.have = Ranges()
             self._blocks = None
-            self._wants = []
+            self._wants.clear()
+            self._salvage.clear()
             self.frontier = 0
             if self.cls == 2:
                 self._reach(size, size, now)
             return
         self.state = "finished" if self.cls == 2 else "closed"
-        self._wants = []
+        self._wants.clear()
+        self._salvage.clear()
         path = self._store.complete(self.id, size)
         self._save()
         if self.cls == 2:
@@ -469,7 +384,8 @@ class Receiver:
 
     def _end_cancelled(self, condition: int) -> None:
         self.state, self.condition = "cancelled", condition
-        self._wants = []
+        self._wants.clear()
+        self._salvage.clear()
         self._ask_metadata_at = self._finish_at = NEVER
         self._store.discard(self.id)
         self._save()
@@ -502,29 +418,20 @@ class Receiver:
             self._finish_at = now
         if self.state == "receiving" and self.known:
             self._salvage.release()
-            for want in self._wants:
-                want.batch, want.again = 0, True
+            self._wants.ask_again()
             self._answer_prompt = self.cls == 2
-
-    def _timeout_at(self) -> float:
-        asked = [w.asked_at for w in self._wants if w.batch]
-        if not asked:
-            return NEVER
-        wait = min(self._peer.rto * self._backoff, self._settings.most_wait)
-        return max(*asked, self._progress_at) + wait
 
     def deadline(self) -> float:
         if self.suspended:
             return NEVER
         if self._out or self._answer_prompt or self._may_ask() or self._salvage.requests:
             return 0.0
-        return min(self._timeout_at(), self._ask_metadata_at, self._finish_at, self._salvage.deadline)
+        return min(
+            self._wants.timeout_at(self._backoff), self._ask_metadata_at, self._finish_at, self._salvage.deadline
+        )
 
     def _may_ask(self) -> bool:
-        if self.eof is None and not self._settings.immediate:
-            return False
-        open_wants = sum(1 for w in self._wants if w.batch)
-        return open_wants < len(self._wants) and open_wants < self._settings.window
+        return (self.eof is not None or self._settings.immediate) and self._wants.may_ask()
 
     def poll(self, now: float) -> list[bytes]:
         out, self._out = self._out, []
@@ -543,9 +450,8 @@ class Receiver:
             self._ask_metadata_at = now + min(self._peer.rto * self._backoff, self._settings.most_wait)
             self._backoff *= 1.5
         self._salvage.poll(now)
-        if now >= self._timeout_at():
-            for want in self._wants:
-                want.batch, want.again = 0, True
+        if now >= self._wants.timeout_at(self._backoff):
+            self._wants.ask_again()
             self._backoff *= 1.5
         if self._answer_prompt or self._may_ask():
             out += self._naks(now)
@@ -553,17 +459,7 @@ class Receiver:
 
     def _naks(self, now: float) -> list[bytes]:
         """NAK PDUs for wants not yet asked; in answer to a prompt also when there are none."""
-        room = self._settings.window - sum(1 for w in self._wants if w.batch)
-        asking = [w for w in self._wants if not w.batch][: max(room, 0)]
-        before = self._batch
-        for want in asking:
-            self._batch += 1
-            want.batch, want.asked_at = self._batch, now
-        # what is asked last is answered last: the list stays in the order of asking
-        self._wants = [w for w in self._wants if 0 < w.batch <= before] + asking + [
-            w for w in self._wants if not w.batch
-        ]  # fmt: skip
-        requests = [(w.start, w.end) for w in asking]
+        requests = self._wants.ask(now)
         if not self.known:
             requests.insert(0, (0, 0))
             self._ask_metadata_at = now + self._peer.rto

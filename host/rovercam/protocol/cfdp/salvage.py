@@ -105,6 +105,11 @@ class Salvage:
         self.requests.clear()
         self.poll(float("inf"))
 
+    def clear(self) -> None:
+        """The file needs nothing any more."""
+        self._held.clear()
+        self.requests.clear()
+
     def answer(self, order: SendingOrder, digest: Digest) -> list[tuple[int, bytes]]:
         """(file offset, bytes) that were found. The rest of the digest's gap is wanted."""
         found: list[tuple[int, bytes]] = []
