@@ -235,6 +235,10 @@ def _housekeeping(report: Report, dictionary: Dictionary, structures: Mapping[in
     return Housekeeping(structure=number, name=structure.name, values=values)
 
 
+MOST = (1 << 31) - 1
+"""The unit saturates there: a clock never set before steps by decades."""
+
+
 def _event(report: Report, dictionary: Dictionary) -> EventReport:
     if not report.body:
         raise PacketError(f"report 5.{report.subtype}: the event id is missing")
@@ -249,4 +253,8 @@ def _event(report: Report, dictionary: Dictionary) -> EventReport:
             text=f"unknown event {number}: {report.body[1:].hex()}",
         )
     values = decode_fields(event.fields, report.body[1:], dictionary)
-    return EventReport(id=number, name=event.name, severity=severity, text=event.text.format(**values), values=values)
+    said = {
+        f.name: f"over {values[f.name]}" if f.type == "i32" and values[f.name] == MOST else values[f.name]
+        for f in event.fields
+    }
+    return EventReport(id=number, name=event.name, severity=severity, text=event.text.format(**said), values=values)

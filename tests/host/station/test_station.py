@@ -156,6 +156,13 @@ def test_events_with_severity(bench: Bench) -> None:
     assert bench.archive.events(severities=["medium"])[0]["text"] == told.text
 
 
+@pytest.mark.parametrize(("step", "said"), [(-3, "-3"), ((1 << 31) - 1, "over 2147483647")])
+def test_a_saturated_value_is_said_to_be_one(bench: Bench, step: int, said: str) -> None:
+    bench.unit.report(5, 1, b"\x0c" + step.to_bytes(4, "big", signed=True), START)
+    bench.step()
+    assert bench.told(EventReceived)[-1].text == f"Clock set, step {said} ms"
+
+
 def test_another_dictionary_is_said_plainly_once(bench: Bench) -> None:
     for i in range(3):
         bench.unit.housekeeping(1, START + i, dictionary_hash=0x12345678)
