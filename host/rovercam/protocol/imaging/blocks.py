@@ -20,96 +20,104 @@ _LIMITS = (1, 2, 3, 5, 7, 10, 14, 20, 30, 48, 80)
 LEVELS = np.array([sum(s >= limit for limit in _LIMITS) for s in range(96)], np.int64)
 MEANS = np.array([0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4], np.int64)
 
-# the decoder's state: next bit, window less the low end, range
-_AT, _CODE, _RANGE = range(3)
+STEPS = np.array([65536 // (12 + n) for n in range(36)], np.int64)  # of adaption
+
 # counts and values are Any to the type checker: NumPy or Python integers, by whether this is compiled
 _LARGEST = 1 << 15  # magnitudes and DC stay below, whatever the bits say
 
 
 @jit
-def _start(data, st):  # type: ignore[no-untyped-def]
-    st[0] = 0
-    st[1] = 0
-    st[2] = 1 << 30
-    st[1] = _next(data, st, 30)
+def _start(data):  # type: ignore[no-untyped-def]
+    # the coder's state: next bit, window less the low end, range
+    at, code = 0, np.int64(0)
+    for _ in range(4):
+        v, at = _next(data, at)
+        code = (code << 8) | v
+    return 30, code >> 2, np.int64(1) << 30  # the window has 30 bits
 
 
 @jit
-def _next(data, st, n):  # type: ignore[no-untyped-def]
-    # n bits of the body; behind its end are zeros
-    at = st[0]
+def _next(data, at):  # type: ignore[no-untyped-def]
+    # 8 bits of the body; behind its end are zeros
+    i = at >> 3
     v: Any = np.int64(0)
-    for i in range(at, at + n):
-        bit = np.int64(0)
-        if (i >> 3) < len(data):
-            bit = (np.int64(data[i >> 3]) >> (7 - (i & 7))) & 1
-        v = (v << 1) | bit
-    st[0] = at + n
-    return v
+    if i + 1 < len(data):
+        v = (np.int64(data[i]) << 8) | np.int64(data[i + 1])
+    elif i < len(data):
+        v = np.int64(data[i]) << 8
+    return (v >> (8 - (at & 7))) & 255, at + 8
 
 
 @jit
-def _bit(data, st, chance, seen, c):  # type: ignore[no-untyped-def]
+def _bit(data, state, chance, seen, c):  # type: ignore[no-untyped-def]
     # one decision in context c
-    part = (st[2] >> 12) * (chance[c] >> 4)
-    step = 65536 // (12 + seen[c])
-    if st[1] < part:
-        st[2] = part
-        chance[c] += ((65536 - chance[c]) * step) >> 16
+    at, code, size = state
+    p = chance[c]
+    n = seen[c]
+    part = (size >> 12) * (p >> 4)
+    if code < part:
+        size = part
+        p += ((65536 - p) * STEPS[n]) >> 16
         bit = 1
     else:
-        st[1] -= part
-        st[2] -= part
-        chance[c] -= (chance[c] * step) >> 16
+        code -= part
+        size -= part
+        p -= (p * STEPS[n]) >> 16
         bit = 0
-    chance[c] = min(max(chance[c], 32), 65503)
-    if seen[c] < 35:
-        seen[c] += 1
-    while st[2] < 0x400000:
-        st[1] = (st[1] << 8) | _next(data, st, 8)
-        st[2] <<= 8
-    return bit
+    chance[c] = min(max(p, 32), 65503)
+    if n < 35:
+        seen[c] = n + 1
+    while size < 0x400000:
+        v, at = _next(data, at)
+        code = (code << 8) | v
+        size <<= 8
+    return bit, (at, code, size)
 
 
 @jit
-def _plain(data, st, n):  # type: ignore[no-untyped-def]
+def _plain(data, state, n):  # type: ignore[no-untyped-def]
+    at, code, size = state
     v: Any = np.int64(0)
     for _ in range(n):
-        st[2] >>= 1
+        size >>= 1
         v <<= 1
-        if st[1] >= st[2]:
-            st[1] -= st[2]
+        if code >= size:
+            code -= size
             v |= 1
-        while st[2] < 0x400000:
-            st[1] = (st[1] << 8) | _next(data, st, 8)
-            st[2] <<= 8
-    return v
+        while size < 0x400000:
+            w, at = _next(data, at)
+            code = (code << 8) | w
+            size <<= 8
+    return v, (at, code, size)
 
 
 @jit
-def _golomb(data, st):  # type: ignore[no-untyped-def]
+def _golomb(data, state):  # type: ignore[no-untyped-def]
     # at least 1
-    n = _plain(data, st, 4)
+    n, state = _plain(data, state, 4)
     if n < 2:
-        return np.int64(1)
-    return (np.int64(1) << (n - 1)) | _plain(data, st, n - 1)
+        return np.int64(1), state
+    v, state = _plain(data, state, n - 1)
+    return (np.int64(1) << (n - 1)) | v, state
 
 
 @jit
-def _magnitude(data, st, chance, seen, c, top):  # type: ignore[no-untyped-def]
+def _magnitude(data, state, chance, seen, c, top):  # type: ignore[no-untyped-def]
     # 1 .. top in contexts c + 1 .. c + 6
     v: Any = np.int64(1)
     while v < 9 and v < top:
-        if not _bit(data, st, chance, seen, c + min(v, 6)):
-            return v
+        bit, state = _bit(data, state, chance, seen, c + min(v, 6))
+        if not bit:
+            return v, state
         v += 1
     if v == 9:
-        return 8 + _golomb(data, st)
-    return v
+        more, state = _golomb(data, state)
+        return 8 + more, state
+    return v, state
 
 
 @jit
-def _difference(data, st, chance, seen, stray):  # type: ignore[no-untyped-def]
+def _difference(data, state, chance, seen, stray):  # type: ignore[no-untyped-def]
     # of DC
     g = 0
     if stray >= 24:
@@ -122,18 +130,24 @@ def _difference(data, st, chance, seen, stray):  # type: ignore[no-untyped-def]
         g = 1
     k = max(0, g - 1)
     v: Any = np.int64(0)
-    while v < 9 and _bit(data, st, chance, seen, 152 + 8 * g + min(v, 7)):
-        v += 1
+    bit = 1
+    while v < 9 and bit:
+        bit, state = _bit(data, state, chance, seen, 152 + 8 * g + min(v, 7))
+        v += bit
     if v == 9:
-        v = 8 + _golomb(data, st)
-    v = (v << k) | _plain(data, st, k)
-    if v and _plain(data, st, 1):
-        return -v
-    return v
+        more, state = _golomb(data, state)
+        v = 8 + more
+    low, state = _plain(data, state, k)
+    v = (v << k) | low
+    if v:
+        bit, state = _plain(data, state, 1)
+        if bit:
+            v = -v
+    return v, state
 
 
 @jit
-def _unit(data, st, chance, seen, mag, neg, block, u, plane, known, alone, orphan, levels, means):  # type: ignore[no-untyped-def]
+def _unit(data, state, chance, seen, mag, neg, block, u, plane, known, alone, orphan, levels, means):  # type: ignore[no-untyped-def]
     # the coefficients of one unit; mag, neg: (blocks, 63)
     first, last = (0, 6) if u == 0 else (0, 1)
     for band in range(first, last):
@@ -158,7 +172,8 @@ def _unit(data, st, chance, seen, mag, neg, block, u, plane, known, alone, orpha
                 m = 0 * s
                 for y in range(4):
                     m += mag[block - 1, at + 4 * y + 3]
-            if not _bit(data, st, chance, seen, 72 + 4 * min(s, 4) + min(m, 3)):
+            bit, state = _bit(data, state, chance, seen, 72 + 4 * min(s, 4) + min(m, 3))
+            if not bit:
                 for i in range(16):
                     mag[block, at + i] = 0
                     neg[block, at + i] = 0
@@ -192,16 +207,21 @@ def _unit(data, st, chance, seen, mag, neg, block, u, plane, known, alone, orpha
                 if before == 0:
                     top = (1 << left_open) - 1 if left_open < 5 else 30
                     v: Any = np.int64(0)
-                    sign = 0
-                    if _bit(data, st, chance, seen, 24 * depth + (12 if f == 2 else 0) + level):
-                        v = _magnitude(data, st, chance, seen, 91 + 6 * means[level] + (30 if depth == 2 else 0), top)
-                        sign = _plain(data, st, 1)
+                    sign: Any = np.int64(0)
+                    bit, state = _bit(data, state, chance, seen, 24 * depth + (12 if f == 2 else 0) + level)
+                    if bit:
+                        v, state = _magnitude(
+                            data, state, chance, seen, 91 + 6 * means[level] + (30 if depth == 2 else 0), top
+                        )
+                        sign, state = _plain(data, state, 1)
                     mag[block, here] = min(v, _LARGEST)
                     neg[block, here] = sign
                 else:
-                    v = np.int64(_bit(data, st, chance, seen, 193 + min(before, 3)))
-                    v = (v << (left_open - 1)) | _plain(data, st, left_open - 1)
+                    high, state = _bit(data, state, chance, seen, 193 + min(before, 3))
+                    v, state = _plain(data, state, left_open - 1)
+                    v |= np.int64(high) << (left_open - 1)
                     mag[block, here] = min((before << left_open) | v, _LARGEST)
+    return state
 
 
 @jit
@@ -218,11 +238,10 @@ def decode_base(data, start, par, dc, mag, neg, quality, plane, levels, means): 
 
     The plane of a fine picture's unit is 0. Returns the blocks that got something."""
     first, count, columns, begun, ended, q, fine, gaps, depth = par
-    st = np.zeros(3, np.int64)
     chance = np.zeros(200, np.int64)
     seen = np.zeros(200, np.int64)
     _reset(start, chance, seen)
-    _start(data, st)
+    state = _start(data)
     before: Any = np.int64(0)
     stray: Any = np.int64(8)
     absolute = True
@@ -232,14 +251,19 @@ def decode_base(data, start, par, dc, mag, neg, quality, plane, levels, means): 
     while block < end:
         if block != first:
             jump = False
-            if gaps and _bit(data, st, chance, seen, 193):
-                jump = True
-                block += _plain(data, st, 8) + 1
-                if block >= end:
-                    break
+            if gaps:
+                bit, state = _bit(data, state, chance, seen, 193)
+                if bit:
+                    jump = True
+                    gap, state = _plain(data, state, 8)
+                    block += gap + 1
+                    if block >= end:
+                        break
             run = jump or block % columns == 0
-            if run and _bit(data, st, chance, seen, 192):
-                q = _plain(data, st, 8)
+            if run:
+                bit, state = _bit(data, state, chance, seen, 192)
+                if bit:
+                    q, state = _plain(data, state, 8)
         else:
             run = True
         to = 0 if fine else min(q >> 4, 15)
@@ -247,18 +271,32 @@ def decode_base(data, start, par, dc, mag, neg, quality, plane, levels, means): 
             if u == 0:
                 if absolute:
                     n = max(1, depth + 8 - (q >> 4)) if fine else depth + 4
-                    v = _plain(data, st, n) - (1 << (n - 1))
+                    v, state = _plain(data, state, n)
+                    v -= 1 << (n - 1)
                     stray = np.int64(8)
                     absolute = False
                 else:
-                    v = _difference(data, st, chance, seen, stray)
+                    v, state = _difference(data, state, chance, seen, stray)
                     stray = (abs(v) + stray + 1) >> 1
                     v += before
                 before = min(max(v, -_LARGEST), _LARGEST)
                 dc[block] = before
             alone = run or (block == first + 1 and u < begun)
-            _unit(
-                data, st, chance, seen, mag, neg, block, u, to, 31, alone, block == first and begun > 0, levels, means
+            state = _unit(
+                data,
+                state,
+                chance,
+                seen,
+                mag,
+                neg,
+                block,
+                u,
+                to,
+                31,
+                alone,
+                block == first and begun > 0,
+                levels,
+                means,
             )
             plane[block, u] = to
         quality[block] = q + (256 if fine else 0)
@@ -284,11 +322,10 @@ def decode_refinement(data, start, par, dc, mag, neg, quality, plane, levels, me
         for u in range(begun if block == first else 0, (ended if block == first + count - 1 else 3) + 1):
             if plane[block, u] != known:
                 return 0
-    st = np.zeros(3, np.int64)
     chance = np.zeros(200, np.int64)
     seen = np.zeros(200, np.int64)
     _reset(start, chance, seen)
-    _start(data, st)
+    state = _start(data)
     for block in range(first, first + count):
         known = min(quality[block] >> 4, 15)
         if layer == 3:
@@ -299,11 +336,12 @@ def decode_refinement(data, start, par, dc, mag, neg, quality, plane, levels, me
             if u == 0:
                 n = max(0, known - 3) - max(0, goal - 3)
                 if n:
-                    dc[block] = (dc[block] << n) | _plain(data, st, n)
+                    v, state = _plain(data, state, n)
+                    dc[block] = (dc[block] << n) | v
             alone = run or (block == first + 1 and u < begun)
-            _unit(
+            state = _unit(
                 data,
-                st,
+                state,
                 chance,
                 seen,
                 mag,

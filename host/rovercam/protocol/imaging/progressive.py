@@ -106,9 +106,12 @@ class _Plane:
 
     def step(self) -> np.ndarray:
         """float32 (blocks, 64): of each coefficient, in units of pixels; of unknown ones as if coarse."""
-        q = np.maximum(self.quality, 0).astype(np.int64)
-        fine = self.fine[:, None]
-        return np.where(fine, steps.fine_steps(q & 255, self.depth), steps.whole_steps(self.plane))
+        fine = self.fine
+        out = steps.whole_steps(self.plane)
+        if fine.any():
+            qualities, which = np.unique(self.quality[fine].astype(np.int64) & 255, return_inverse=True)
+            out[fine] = steps.fine_steps(qualities, self.depth)[which]
+        return out
 
 
 class Progressive:
@@ -327,11 +330,16 @@ def _near(mask: np.ndarray, reach: int) -> np.ndarray:
 
 def _values(plane: _Plane) -> tuple[np.ndarray, np.ndarray]:
     # float32 (blocks, 64) most likely coefficients, bool by block: exactly these
+    exact = ~plane.fine & (plane.plane == 0).all(1)
+    mag = plane.mag
+    values = np.empty((plane.blocks, 64), np.float32)
+    if exact.all():
+        values[:, 0] = plane.dc
+        values[:, 1:] = np.where(plane.neg > 0, -mag, mag)
+        return values, exact
     known = plane.known()
     step = plane.step()
     fine = plane.fine[:, None]
-    mag = plane.mag
-    values = np.empty((plane.blocks, 64), np.float32)
     part = steps.points(mag, step[:, 1:])
     size = np.where(fine, (mag - np.float32(steps.ROUNDING) + part) * step[:, 1:], (mag + part) * step[:, 1:] - part)
     size = np.where(~fine & (step[:, 1:] == 1), mag, size)
@@ -343,7 +351,6 @@ def _values(plane: _Plane) -> tuple[np.ndarray, np.ndarray]:
     width = np.exp2(np.where(thumb, plane.thumb_shift, 0))
     coarse = plane.thumb * width + (width - 1) / 2
     values[:, 0] = np.where(thumb & (~known | (step[:, 0] > width)), coarse, values[:, 0])
-    exact = ~plane.fine & (plane.plane == 0).all(1)
     return values, exact
 
 
