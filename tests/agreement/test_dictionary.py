@@ -37,7 +37,8 @@ def raw_values(field: Field) -> st.SearchStrategy[Any]:
     if kind in D.enums:
         one = st.sampled_from(sorted(D.enums[kind].values()))
     elif kind == "string":
-        return st.text(st.characters(categories=("L", "N", "P"), codec="utf-8"), max_size=15)
+        most = field.max_items or 60  # bytes, of which a character takes up to four
+        return st.text(st.characters(categories=("L", "N", "P"), codec="utf-8"), max_size=most // 4)
     elif kind == "bytes":
         return st.binary(max_size=field.max_items or 255)
     elif kind == "value":
