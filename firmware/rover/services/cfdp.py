@@ -277,7 +277,7 @@ class Cfdp:
         if tx.state == _PUSH:
             if tx.pos < tx.size:
                 return self._push(tx, buf, room)
-            if not tx.sum_rest(self._file, buf):
+            if not self._finish_sum(tx, buf):
                 return 0
             tx.state = _WAIT
             tx.flags |= _F_EOF
@@ -398,6 +398,29 @@ class Cfdp:
             buf[16] = b
         return 9 + length
 
+    def _finish_sum(self, tx, buf):
+        """After a resumption the checksum lacks what was sent before the reset; at most 8 KiB are read per call. False: not done yet."""
+        left = 8192
+        f = None
+        step = min(len(buf), 1024)
+        while tx.summed < tx.size:
+            if left <= 0:
+                return False
+            x = tx.summed
+            offset = tx.place(x)
+            n = min(step, tx.size - x)
+            if tx.run and x < tx.full * tx.run:
+                n = min(n, tx.run - x % tx.run)
+            if f is None:
+                f = self._file(tx)
+            f.seek(offset)
+            if f.readinto(buf[:n]) != n:
+                raise OSError(5)
+            tx.sum = add_checksum(tx.kind, buf, 0, n, offset, tx.sum)
+            tx.summed = x + n
+            left -= n
+        return True
+
     # ---- class 1 ----
 
     def _one_way(self, tx):
@@ -456,8 +479,11 @@ class Cfdp:
         """A digest request from the ground, without its space packet header (cfdp_digest). Never raises on its content."""
         from rover.services import cfdp_digest
 
-        asked = cfdp_digest.request(self, mv)
-        if asked and len(self._digests) < _MAX_DIGESTS:  # the ground asks for the bytes when no answer comes
+        asked = cfdp_digest.request(mv)
+        tx = self._find(asked[0]) if asked else None
+        # The ground asks for the bytes when no answer comes.
+        if tx and tx.cls == 2 and tx.state != _CANCEL and asked[2] <= tx.size and len(self._digests) < _MAX_DIGESTS:
+            asked[0] = tx
             self._digests.append(asked)
 
     def _digest_out(self, buf, room):
@@ -574,11 +600,6 @@ class Cfdp:
     def _event(self, kind, tx, value):
         if self.on_event:
             self.on_event(kind, tx.seq, tx.path, value)
-
-    def sending(self, seq):
-        """The class 2 transaction of a file being sent, None when there is none."""
-        tx = self._find(seq)
-        return tx if tx and tx.cls == 2 and tx.state != _CANCEL else None
 
     def _find(self, seq):
         for tx in self._txs:

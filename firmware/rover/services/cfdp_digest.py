@@ -16,15 +16,12 @@ _HEADER = const(12)
 _CHECK = const(3)
 
 
-def request(entity, mv):
-    """Take the data field of a request: [transaction, first, end, block]; None when it is none, or of no file that is being sent."""
+def request(mv):
+    """The data field of a request as [transaction number, first, end, block]; None when it is none."""
     if len(mv) != 11:
         return None
     seq, first, end, block = struct.unpack(">HIIB", mv)
-    tx = entity.sending(seq)
-    if tx is None or not block or not first < end <= tx.size:
-        return None
-    return [tx, first, end, block]
+    return [seq, first, end, block] if block and first < end else None
 
 
 def out(asked, file, buf, room):

@@ -124,29 +124,6 @@ class Tx:
         self.count += 1
         return True
 
-    def sum_rest(self, opener, buf) -> bool:
-        """After a resumption the checksum lacks what was sent before the reset; at most 8 KiB are read per call. False: not done yet."""
-        left = 8192
-        f = None
-        step = min(len(buf), 1024)
-        while self.summed < self.size:
-            if left <= 0:
-                return False
-            x = self.summed
-            offset = self.place(x)
-            n = min(step, self.size - x)
-            if self.run and x < self.full * self.run:
-                n = min(n, self.run - x % self.run)
-            if f is None:
-                f = opener(self)
-            f.seek(offset)
-            if f.readinto(buf[:n]) != n:
-                raise OSError(5)
-            self.sum = add_checksum(self.kind, buf, 0, n, offset, self.sum)
-            self.summed = x + n
-            left -= n
-        return True
-
     def record(self) -> bytes:
         """What is kept on flash."""
         path = self.path.encode()
