@@ -5,6 +5,7 @@ into the same files. What a VGA picture leaves there is 154 KB with a bit budget
 (4:2:0), and 307 KB without, where it stays as the camera gives it (4:2:2).
 """
 
+import gc
 import os
 from array import array
 
@@ -70,7 +71,8 @@ class Color(Coded):
     def next_plane(self):
         self.plane += 1
         self.done = 0
-        self.encoder = None
+        self.encoder = self.step = self.pixels = None  # its buffers go before the next one's come
+        gc.collect()
         self.use(self.make(self.plane, self.columns, self.lines, self.shot.chroma / 2))
         self.spool = open(self.path, "rb")
 
