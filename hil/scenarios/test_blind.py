@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ class Passes:
             self._lines[self.number == GOOD].push(data, times)
 
     def pull(self, until: float) -> tuple[bytes, list[float]]:
-        found = [self._clear]
+        found: list[tuple[bytes | bytearray, list[float]]] = [self._clear]
         self._clear = bytearray(), []
         found += [line.pull(until) for line in self._lines.values()]
         bytes_ = sorted((t, b) for data, times in found for b, t in zip(data, times, strict=True))
@@ -151,30 +152,30 @@ def test_a_picture_from_five_passes_of_which_four_are_90_percent_noise(blind: Bl
     blind.do("capture", size="size_96x96", codec="rate", rate=5.0, downlink=False)
     for name in ("/p/0001.m", "/p/0001.0"):  # what the picture is, and its thumbnail, while there is contact
         blind.do("downlink_file", path=name)
-        blind.session.run_until(lambda name=name: blind.finished(name), 30.0, name)
+        blind.session.run_until(partial(blind.finished, name), 30.0, name)
     # Begun by the unit itself when nobody is heard any more.
     arguments = {"path": LAYER, "cls": "unacknowledged", "repair": REPAIR, "passes": PASSES}
     blind.schedule("downlink_file", arguments, RELEASE)
     blind.up.open = False
     blind.down.clear = False
     shares: dict[int, float] = {}
-    partial = 0
+    parts_shown = 0
     while not blind.finished(LAYER) and blind.down.number <= PASSES and blind.session.elapsed < 60:
         blind.session.run(0.1)
         picture = blind.shown()
         assert picture is not None
         shares[blind.down.number] = float((picture.confidence >= BASE).mean())
-        partial += shares[blind.down.number] > 0 and not picture.complete
+        parts_shown += shares[blind.down.number] > 0 and not picture.complete
     for number, share in shares.items():
         evidence.value(f"shown in pass {number}", 100 * share, "% of the picture")
     evidence.value("wrong bytes in the bad passes", 100 * blind.down.corrupted, "%")
     assert blind.finished(LAYER)
     assert blind.down.number >= GOOD, "the bad passes were enough"
     assert blind.down.corrupted > 0.85
-    assert partial > 0, "nothing was shown before the file was whole"
+    assert parts_shown > 0, "nothing was shown before the file was whole"
     picture = blind.shown()
     assert picture is not None
     assert picture.complete
     truth = sensor.to_yuv(blind.view.picture(0, 96, 96), sensor.Settings())[0]
     error = np.mean((picture.pixels.astype(float) - truth) ** 2)
-    assert 10 * np.log10(255**2 / max(error, 1e-9)) > 40
+    assert 10 * np.log10(255**2 / max(float(error), 1e-9)) > 40
