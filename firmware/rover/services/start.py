@@ -42,18 +42,18 @@ def start(app, config):
     if kept:
         app.clock.seconds = kept  # a few seconds behind, and not called synchronised
     tables = os.listdir("/t")
-    if "odometer.0" in tables or "odometer.1" in tables:
+    if _kept(tables, "odometer"):
         from rover.vehicle import odometry
 
         odometry.restore(app)
     if failures >= modes.MANY:
         modes.enter(app, d.UNIT_MODE_SAFE, d.MODE_REASON_RESETS)
-    if "schedule.0" in tables or "schedule.1" in tables:
+    if _kept(tables, "schedule"):
         app.need_schedule()
     if failures < modes.MANY:
-        if "monitors.0" in tables or "monitors.1" in tables:
+        if _kept(tables, "monitors"):
             app.need("monitoring", "Monitors")
-        if "actions.0" in tables or "actions.1" in tables:
+        if _kept(tables, "actions"):
             app.need("actions", "Actions")
         if "radio" in tables:
             try:
@@ -62,6 +62,11 @@ def start(app, config):
                 pass  # not there any more
     if "exception" in tables:
         app.events.report(d.E_EXCEPTION_STORED, ">H", os.stat("/t/exception")[6])
+
+
+def _kept(tables, name):
+    """Whether there is a copy of this stored table. The names of the copies are not written out: each would stay in memory."""
+    return name + ".0" in tables or name + ".1" in tables
 
 
 def _products(app):
