@@ -26,11 +26,11 @@ from rovercam_hil.boards.unit import make_unit
 from rovercam_hil.devices.vehicle import FlatRover
 
 HOUR = 3600.0
-EXPLAINED = {
-    "started", "restarting", "time_set", "mode_changed", "picture_taken", "transfer_finished", "profile_changed", "drive_ended",
-    "file_received", "station",
-}  # fmt: skip
-"""Events of a day that goes as planned; "station": what the ground says of itself."""
+EXPLAINED = {"mode_changed", "time_set", "profile_changed", "transfer_finished", "station"}
+"""Events of a day that goes as planned whose number the plan does not fix; "station": what the ground says of itself."""
+COUNTED = {"started": "starts", "restarting": "restarts", "picture_taken": "pictures", "drive_ended": "drives"}
+"""Events that the plan fixes the number of: at most so many may come (what nobody heard before the store recorded is lost), and
+every picture must."""
 FALL = 3000
 """Bytes by which free heap may differ between passes: what is loaded just then."""
 
@@ -50,6 +50,7 @@ class Day:
     hours: float
     passes: list[Pass] = field(default_factory=list)
     scheduled: int = 0
+    planned: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED.values(), 0))
     done: int = 0
     pictures: int = 0
     resets: int = 0
@@ -100,11 +101,14 @@ class Soak:
             what = self.rng.choice(("picture", "picture", "drive", "restart", "watchdog"))
             self._schedule(at, "set_mode", {"mode": "normal"}, day)
             if what == "picture":
+                day.planned["pictures"] += 1
                 arguments = {"camera": "pattern", "size": "qqvga", "codec": "rate", "downlink": False}
                 self._schedule(at + 5, "capture", arguments, day)
             elif what == "drive":
+                day.planned["drives"] += 1
                 self._schedule(at + 5, "turn", {"angle": self.rng.choice((-20, 20))}, day)
             elif what == "restart":
+                day.planned["restarts"] += 1
                 self._schedule(at + 5, "restart", {}, day)
             else:
                 self.watchdog_at.append(at + 20)
@@ -179,8 +183,14 @@ class Soak:
     def _judge(self, day: Day) -> None:
         for event in self.flight.events:
             day.events[event.name] = day.events.get(event.name, 0) + 1
-            if event.name not in EXPLAINED:
+            if event.name not in EXPLAINED and event.name not in COUNTED:
                 day.faults.append(f"event {event.name}: {event.text}")
+        day.planned["starts"] = 1 + day.resets
+        for name, what in COUNTED.items():
+            if day.events.get(name, 0) > day.planned[what]:
+                day.faults.append(f"{day.events[name]} times {name}, {day.planned[what]} {what} were planned")
+        if day.pictures != day.planned["pictures"]:
+            day.faults.append(f"{day.pictures} pictures came down, {day.planned['pictures']} were planned")
         for number, what in self.waiting.items():
             state = self.flight.commands[number].state
             if state == "done":
