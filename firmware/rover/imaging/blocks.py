@@ -52,17 +52,23 @@ COUNT = const(15)  # entries in the list
 PLAIN = const(16)  # bits of the first DC of a slot; 0: not the first
 
 
+def put(e, i, value):
+    """Halfword i of the list, a memoryview of bytes."""
+    e[2 * i] = value & 255
+    e[2 * i + 1] = value >> 8
+
+
 def tables(e):
-    """Fill the first TABLES halfwords of an array('H'): 96 levels of s, 12 mean levels, 36 steps of adaption."""
+    """Fill the first TABLES halfwords of a list: 96 levels of s, 12 mean levels, 36 steps of adaption."""
     level = 0
     for s in range(96):
         while level < 11 and s >= b"\x01\x02\x03\x05\x07\x0a\x0e\x14\x1e\x30\x50"[level]:
             level += 1
-        e[s] = level
+        put(e, s, level)
     for i in range(12):
-        e[96 + i] = b"\0\0\0\1\1\2\2\3\3\4\4\4"[i]
+        put(e, 96 + i, b"\0\0\0\1\1\2\2\3\3\4\4\4"[i])
     for n in range(36):
-        e[108 + n] = 65536 // (12 + n)
+        put(e, 108 + n, 65536 // (12 + n))
 
 
 @micropython.viper

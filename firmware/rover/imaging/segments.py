@@ -40,6 +40,7 @@ from rover.imaging.blocks import (
     code,
     estimate,
     mean,
+    put,
     quantise,
     restart,
     several,
@@ -180,7 +181,10 @@ class Encoder:
         self._scales = steps.one()
         self._bits = array("I", [0, 0])
         self._rows = array("i", [0] * 22)
-        self._list = array("H", [0] * (TABLES + ENTRIES))
+        end = w.end + 2 * (TABLES + ENTRIES)
+        if end > len(arena):
+            raise MemoryError("picture %d wide needs %d bytes of arena, has %d" % (width, end, len(arena)))
+        self._list = w.arena[w.end : end]
         tables(self._list)
         self._work = None  # what is left to do of a strip
         self.thumbnail = None
@@ -381,16 +385,16 @@ class Encoder:
         elif base:
             gap = block - part.last - 1
             if gaps:
-                e[TABLES] = 193 << 1 | (gap > 0)
+                put(e, TABLES, 193 << 1 | (gap > 0))
                 n = 1
                 if gap:
-                    e[TABLES + 1] = 8 << 11 | 0x8000 | gap - 1
+                    put(e, TABLES + 1, 8 << 11 | 0x8000 | gap - 1)
                     n = 2
             if alone:
-                e[TABLES + n] = 192 << 1 | (q != part.quality)
+                put(e, TABLES + n, 192 << 1 | (q != part.quality))
                 n += 1
                 if q != part.quality:
-                    e[TABLES + n] = 8 << 11 | 0x8000 | q
+                    put(e, TABLES + n, 8 << 11 | 0x8000 | q)
                     n += 1
         w[COUNT] = n
         w[PLAIN] = plain if part.plain else 0
