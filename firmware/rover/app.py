@@ -300,7 +300,8 @@ class App:
                 self.board.feed_watchdog()
             if self.clock.uptime > _HEALTHY_S and (self.trial or self.pool.get(d.P_FAILED_STARTS)):
                 self._once("modes", "healthy")
-            if self.clock.uptime >= self._check_due:
+            # not even loaded beside a drive, whose loop it would hold up for some 150 ms
+            if self.clock.uptime >= self._check_due and not self.commander.activities:
                 self._check_due = self.clock.uptime + self._once("integrity", "start")
             self.downlink.silence_ms = self.pool.get(d.P_GROUND_SILENCE) * 1000
             self._record()

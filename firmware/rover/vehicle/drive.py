@@ -95,20 +95,24 @@ class Move:
         sign = -1 if amount < 0 else 1
         angle = steer * pi / 1800
         quarter = 1
+        done = 0
         app.sampler.check_heap()
         last = reported = time.ticks_ms()
         self._moved = [last, last]
         while True:
             now = time.ticks_ms()
             reason = self._reason or self._limits(start, now, turn)
+            step = -done
             done = sign * (self.way.yaw if turn else self.way.forward)
+            step = abs(step + done)  # of the last turn of this loop: the next one will be as long
             left = goal - done
-            if reason or left <= (_EARLY_TURN if turn else _EARLY_MM):
+            if reason or left <= (_EARLY_TURN if turn else _EARLY_MM) + step / 2:
                 break
             while quarter < 4 and done >= goal * quarter / 4:
                 app.commander.progress(quarter)
                 quarter += 1
-            pace = sign * (min(speed, _SLOW) if left < (_NEAR_TURN if turn else _NEAR_MM) else speed)
+            near = max(_NEAR_TURN if turn else _NEAR_MM, 2 * step)
+            pace = sign * (min(speed, _SLOW) if left < near else speed)
             if turn:
                 self.wheels.drive(-pace, pace)
             else:
