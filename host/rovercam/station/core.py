@@ -460,7 +460,6 @@ class Station:
         request = foreign.understand(packet, self.dictionary)
         link = self._unit(request.unit)
         self._open(link)
-        link.follow_sequence(request.sequence)
         row = self.archive.add_command(
             time=now,
             unit=request.unit,

@@ -24,6 +24,10 @@ PDUS_WAITING = 8
 """Packets that may wait for the line before file data is held back."""
 
 
+OURS = pus.SEQUENCE_MODULUS // 2
+"""The station's telecommands count in the upper half: another control system counts from 0, and takes reports by their count."""
+
+
 @dataclass(slots=True)
 class Frame:
     """One transfer frame with the packets that ended in it."""
@@ -184,13 +188,9 @@ class UnitLink:
         """Sequence count of the next telecommand packet."""
         if self._sequence is None:
             last = archive.last_sequence(apid)
-            self._sequence = -1 if last is None else last
-        self._sequence = (self._sequence + 1) % pus.SEQUENCE_MODULUS
+            self._sequence = OURS - 1 if last is None or last < OURS else last
+        self._sequence = OURS + (self._sequence + 1) % OURS
         return self._sequence
-
-    def follow_sequence(self, sequence: int) -> None:
-        """Another control system used this count: ours go on behind it."""
-        self._sequence = sequence
 
     def send_command(self, packet: bytes, tag: Pending, bypass: bool) -> None:
         assert self.uplink is not None

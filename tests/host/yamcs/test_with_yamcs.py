@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -65,15 +66,21 @@ def test_arguments_arrive_as_they_were_given(hand_over: HandOver) -> None:
     hand_over.run("point_mast", {"pan": -12.3, "tilt": 7.7})
     hand_over.run("list_files", {"path": "/t"})
     hand_over.run("report_parameters", {"parameters_count": 2, "parameters": [1, 6]})
-    with hand_over.archive() as archive:
-        sent = {c["name"]: c for c in archive.commands() if c["sender"] == "yamcs"}
+    names = ("point_mast", "list_files", "report_parameters")
+
+    def logged() -> dict[str, Any] | None:
+        """What the archive has of them, once it has their ends."""
+        with hand_over.archive() as archive:
+            found = {c["name"]: c for c in archive.commands() if c["sender"] == "yamcs"}
+        return found if all(n in found and found[n]["state"] == "done" for n in names) else None
+
+    sent = until(logged, "the commands' ends in the archive")
     assert sent["point_mast"]["arguments"]["pan"] == -12.3 or math.isclose(
         sent["point_mast"]["arguments"]["pan"], -12.3
     )
     assert math.isclose(sent["point_mast"]["arguments"]["tilt"], 7.7)
     assert sent["list_files"]["arguments"] == {"path": "/t"}
     assert sent["report_parameters"]["arguments"]["parameters"] == [1, 6]
-    assert all(sent[n]["state"] == "done" for n in ("point_mast", "list_files", "report_parameters"))
 
 
 def test_a_picture_is_received_by_their_cfdp(hand_over: HandOver) -> None:
