@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -227,3 +230,21 @@ def test_any_bytes_never_crash(vga: tuple[np.ndarray, list[bytes]], data: st.Dat
         p.picture()
         assert 0 <= p.quality <= 99
         p.info()
+
+
+WITHOUT_NUMBA = """
+import sys
+sys.modules["numba"] = None
+from rovercam.protocol.imaging import decode_slots
+data = sys.stdin.buffer.read()
+sys.stdout.buffer.write(decode_slots([data[i : i + 200] for i in range(0, len(data), 200)]).array.tobytes())
+"""
+
+
+@pytest.mark.parametrize("options", [{"quality": None, "budget": 900}, {"quality": 48, "refine": 2}])
+def test_a_plain_install_decodes_the_same(encoder: ImageEncoder, options: dict[str, Any]) -> None:
+    slots = split(encoder.slots(scene(64, 48), **options))
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_NUMBA], input=b"".join(slots), stdout=subprocess.PIPE, check=True
+    )
+    assert done.stdout == decode_slots(slots).array.tobytes()

@@ -225,10 +225,9 @@ def _unit(data, state, chance, seen, mag, neg, block, u, plane, known, alone, or
 
 
 @jit
-def _reset(start, chance, seen):  # type: ignore[no-untyped-def]
-    for i in range(200):
-        chance[i] = start[i] * 256 + 128
-        seen[i] = 0
+def _contexts(start):  # type: ignore[no-untyped-def]
+    # chance of each context, and how often it was met; start: uint8, which plain Python's arithmetic would overflow
+    return start.astype(np.int64) * 256 + 128, np.zeros(len(start), np.int64)
 
 
 @jit
@@ -238,9 +237,7 @@ def decode_base(data, start, par, dc, mag, neg, quality, plane, levels, means): 
 
     The plane of a fine picture's unit is 0. Returns the blocks that got something."""
     first, count, columns, begun, ended, q, fine, gaps, depth = par
-    chance = np.zeros(200, np.int64)
-    seen = np.zeros(200, np.int64)
-    _reset(start, chance, seen)
+    chance, seen = _contexts(start)
     state = _start(data)
     before: Any = np.int64(0)
     stray: Any = np.int64(8)
@@ -322,9 +319,7 @@ def decode_refinement(data, start, par, dc, mag, neg, quality, plane, levels, me
         for u in range(begun if block == first else 0, (ended if block == first + count - 1 else 3) + 1):
             if plane[block, u] != known:
                 return 0
-    chance = np.zeros(200, np.int64)
-    seen = np.zeros(200, np.int64)
-    _reset(start, chance, seen)
+    chance, seen = _contexts(start)
     state = _start(data)
     for block in range(first, first + count):
         known = min(quality[block] >> 4, 15)

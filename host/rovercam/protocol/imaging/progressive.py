@@ -56,18 +56,7 @@ class _Plane:
         par = np.array(
             [s.first, c.count, self.columns, c.begun, c.ended, c.quality, c.fine, c.gaps, self.depth], np.int64
         )
-        blocks.decode_base(
-            c.data,
-            _START[0],
-            par,
-            self.dc,
-            self.mag,
-            self.neg,
-            self.quality,
-            self.plane,
-            blocks.LEVELS,
-            blocks.MEANS,
-        )
+        blocks.decode_base(c.data, _START[0], par, *self._decoded())
 
     def refine(self) -> None:
         """Decode what waits, as far as it can be."""
@@ -78,22 +67,15 @@ class _Plane:
             for s in sorted(self.waiting, key=lambda s: s.layer):
                 c = coded(s)
                 par = np.array([s.first, c.count, self.columns, c.begun, c.ended, _GOALS[s.layer], s.layer], np.int64)
-                if blocks.decode_refinement(
-                    c.data,
-                    _START[s.layer - 1],
-                    par,
-                    self.dc,
-                    self.mag,
-                    self.neg,
-                    self.quality,
-                    self.plane,
-                    blocks.LEVELS,
-                    blocks.MEANS,
-                ):
+                if blocks.decode_refinement(c.data, _START[s.layer - 1], par, *self._decoded()):
                     progress = True
                 else:
                     left.append(s)
             self.waiting = left
+
+    def _decoded(self) -> tuple[np.ndarray, ...]:
+        """What the decoders fill, and their tables, in the order of their arguments."""
+        return self.dc, self.mag, self.neg, self.quality, self.plane, blocks.LEVELS, blocks.MEANS
 
     @property
     def fine(self) -> np.ndarray:
