@@ -14,7 +14,6 @@ from rover.camera import base
 from rover.commander import Failed
 
 _YIELD_ROWS = const(8)  # other tasks run at least after so many rows
-_CHUNK = const(2048)
 _ENOSPC = const(28)
 
 

@@ -22,9 +22,9 @@ _LATER_S = const(60)  # the unit was busy
 
 
 def start(app):
-    """Begin a check in the background, where there is nothing else to do. Returns when to call again, in s."""
+    """Begin a check in the background, called while no command runs. Returns when to call again, in s."""
     period = app.pool.get(d.P_SLOT_CHECK_PERIOD)
-    if not period or app.trial or app.commander.activities or app.arena.owner:
+    if not period or app.trial or app.arena.owner:
         return _LATER_S
     asyncio.create_task(_background(app))
     return period

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rovercam_hil.bench.browser import READY, Browser, find_chromium
 
-PROGRAM = (sys.executable, "-c", "import sys; from rovercam.cli import main; sys.exit(main(sys.argv[1:]))")
+PROGRAM = (sys.executable, "-m", "rovercam.cli")
 FIRST_S = 120.0
 """The unit has to boot and to report before the page can show anything."""
 
@@ -21,10 +21,10 @@ FIRST_S = 120.0
 def page_times(loads: int = 5) -> list[float]:
     """Seconds of each load, the first with an empty cache, of the console of an emulated unit on this computer.
 
-    Raises RuntimeError without Chromium, or when the page never comes."""
+    Raises FileNotFoundError without Chromium, RuntimeError or AssertionError when the page never comes."""
     program = find_chromium()
     if program is None:
-        raise RuntimeError("no Chromium here (Debian: apt install chromium; or say where in CHROMIUM)")
+        raise FileNotFoundError("no Chromium here (Debian: apt install chromium; or say where in CHROMIUM)")
     with ExitStack() as ends:
         folder = Path(ends.enter_context(tempfile.TemporaryDirectory()))
         unit = ends.enter_context(_running(folder, "emulate", "--tcp", "0", "--scene", "pattern"))
@@ -33,12 +33,11 @@ def page_times(loads: int = 5) -> list[float]:
         address = _word(station, "console: ")
         browser = Browser(program, folder)
         ends.callback(browser.close)
-        browser.open(f"{address}")
+        browser.open(address)
         browser.until(READY, FIRST_S)
+        browser.call("Network.clearBrowserCache")
         times = []
         for number in range(loads):
-            if number == 0:
-                browser.call("Network.clearBrowserCache")
             began = time.monotonic()
             browser.open(f"{address}?again={number}")
             time.sleep(0.02)
