@@ -67,7 +67,7 @@ def test_crc_golden(board):
 
 @pytest.mark.parametrize("t", T)
 def test_correction_equals_the_library(t):
-    """Every number of wrong bytes up to t is corrected; beyond, host and library agree word by word."""
+    """Every number of wrong bytes up to t is corrected; beyond, host and library agree word by word; and singly, as a live line brings them."""
     rng = np.random.default_rng(t)
     to_dual, to_conventional = reedsolomon.bases()
     words = rng.integers(0, 256, (1, 255 - 2 * t), np.uint8)
@@ -78,6 +78,9 @@ def test_correction_equals_the_library(t):
         word[rng.choice(255, count, replace=False)] ^= rng.integers(1, 256, count, np.uint8)
     received = words.copy()
     counts = reedsolomon.correct(words, t)
+    single = received.copy()
+    assert [int(reedsolomon.correct(single[i : i + 1], t)[0]) for i in range(len(single))] == counts.tolist()
+    assert (single == words).all()
     for word, before, count, errors in zip(words, received, counts, wrong, strict=True):
         if errors <= t:
             assert count == errors

@@ -18,6 +18,7 @@ Bytes = NDArray[np.uint8]
 FIELD_POLYNOMIAL = 0x187
 GENERATOR_POWER = 11
 MAX_T = 16
+_FEW = 8  # words up to which they are solved one by one
 _ZERO = 1024  # logarithm of 0: every sum with it lands in the zeros behind the exponentials
 
 
@@ -141,7 +142,7 @@ def correct(words: Bytes, t: int, s: Bytes | None = None) -> NDArray[np.int16]:
 def _solve(words: Bytes, rows: NDArray, s: Bytes, t: int, length: int) -> NDArray[np.int16]:
     log, exp = _field()
     n = rows.size
-    locator, degree = _berlekamp_massey(s, t)
+    locator, degree = _berlekamp_massey(s, t) if n > _FEW else _one_by_one(s, t)
     # Chien: the locator at b^(-position), position counted from the word's end; positions before a shortened word do not exist.
     deepest = int(degree.max())
     logs = log[locator]
@@ -151,6 +152,8 @@ def _solve(words: Bytes, rows: NDArray, s: Bytes, t: int, length: int) -> NDArra
         value ^= exp[logs[:, k : k + 1] + ((-k * position) % 255).astype(np.int16)]
     found_row, found_position = np.nonzero(value == 0)
     good = (degree <= t) & (np.bincount(found_row, minlength=n) == degree)
+    if not good.any():
+        return np.full(n, -1, np.int16)
     keep = good[found_row]
     found_row, found_position = found_row[keep], found_position[keep]
     # Forney: omega = s * locator mod x^2t, error = X^(1-first) omega(1/X) / locator'(1/X).
@@ -210,6 +213,41 @@ def _berlekamp_massey(s: Bytes, t: int) -> tuple[Bytes, NDArray[np.int16]]:
             degree[longer] = k + 1 - degree[longer]
         c = new
     return c, degree
+
+
+@cache
+def _lists() -> tuple[list[int], list[int]]:
+    log, exp = _field()
+    return log.tolist(), exp.tolist()
+
+
+def _one_by_one(s: Bytes, t: int) -> tuple[Bytes, NDArray[np.int16]]:
+    """The same as _berlekamp_massey. A live line brings a word or two at a time: then NumPy's cost per call is several times that of the numbers."""
+    log, exp = _lists()
+    locators = np.zeros((s.shape[0], 2 * t + 1), np.uint8)
+    degrees = np.zeros(s.shape[0], np.int16)
+    for row, word in enumerate(s.tolist()):
+        logs = [log[v] for v in word]
+        c, b = [1], [0, 1]  # b: the locator before the last change of degree, times x since
+        degree, last = 0, 0  # last: logarithm of the discrepancy then
+        for k in range(2 * t):
+            delta = word[k]
+            for value, other in zip(c[1:], logs[k - 1 :: -1] if k else (), strict=False):
+                if value:
+                    delta ^= exp[log[value] + other]
+            if delta:
+                factor = (log[delta] + 255 - last) % 255
+                new = c + [0] * (len(b) - len(c))
+                for i, value in enumerate(b):
+                    if value:
+                        new[i] ^= exp[factor + log[value]]
+                if 2 * degree <= k:
+                    b, last, degree = c, log[delta], k + 1 - degree
+                c = new
+            b = [0, *b]
+        locators[row, : len(c)] = c[: 2 * t + 1]
+        degrees[row] = degree
+    return locators, degrees
 
 
 def encode(data: Bytes, t: int) -> Bytes:

@@ -23,7 +23,7 @@ from .store import Snapshot, Store
 
 NEVER = float("inf")
 OPEN = 64  # files coming from one unit at a time; a unit sends 16 at most, more are bytes that passed a check by chance
-KEPT = 256  # ended transactions remembered, to answer late PDUs; older ones leave the store
+KEPT = 256  # ended transactions remembered in either direction, to answer late PDUs
 
 
 @dataclass(slots=True)
@@ -213,6 +213,7 @@ class Entity:
                 self._senders[transaction] = old
                 raise RequestError(f"transaction {transaction} is still going after 65535 others")
             self._store.forget(transaction)
+        self._drop_ended()
         sender = self._new_sender(transaction, unit)
         sender.begin(data, dest_name, source_name or dest_name, checksum, priority)
         return transaction
@@ -283,6 +284,9 @@ class Entity:
         ended = [r for r in self._receivers.values() if r.state in ("closed", "cancelled")]
         for receiver in ended[: max(0, len(ended) - KEPT)]:
             del self._receivers[receiver.id]  # its file stays with the store's owner
+        sent = [s for s in self._senders.values() if s.state == "closed"]
+        for sender in sent[: max(0, len(sent) - KEPT)]:
+            del self._senders[sender.id]
 
     def _drop_open(self, unit: int) -> None:
         """Room for one more file of this unit: the one that was silent longest goes, one without metadata first."""
