@@ -22,12 +22,14 @@ from rovercam.protocol.cfdp import (
     PduError,
     SegmentReceived,
     Settings,
+    Started,
     TransactionId,
     checksum,
     pdus,
     repair,
 )
 from rovercam.protocol.cfdp.ranges import Ranges, SendingOrder
+from spacepackets.cfdp.pdu import NakPdu
 
 spans = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)).map(sorted).map(tuple), max_size=12)
 
@@ -219,3 +221,26 @@ def test_files_at_a_time_are_bounded(tmp_path: Path) -> None:
     )
     assert any(isinstance(e, Finished) for e in events)
     assert len(FileStore(tmp_path).load()) <= 64
+
+
+def test_sent_files_are_forgotten_in_the_end() -> None:
+    entity = Entity(0, MemoryStore())
+    for _ in range(600):
+        number = entity.put(1, b"abc", "/f/x").number
+        entity.pdu_in(1, pdus.Builder(0, number, 1).finished(0, True), 0.0)
+    assert len(entity.transactions()) < 300
+
+
+def test_an_order_that_no_unit_sends_costs_nothing() -> None:
+    """64 MB in runs of one byte would be 64 million runs to ask for: such a file is taken from first to last."""
+    entity = Entity(0, MemoryStore())
+    size = 1 << 26
+    option = struct.pack(">BB5sHH", 2, 9, b"rcam\x01", 1, 3)
+    plain = pdus.Builder(1, 7, 0).metadata("a", "b", size, 0)
+    long = plain[:1] + (len(plain) - 8 + len(option)).to_bytes(2, "big") + plain[3:] + option
+    started = entity.pdu_in(1, long, 0.0)
+    assert [e.run for e in started if isinstance(e, Started)] == [0]
+    entity.pdu_in(1, pdus.Builder(1, 7, 0).eof(1, size), 1.0)
+    out = entity.poll(2.0)
+    asked = [pdus.parse(p).directive for _, p in out if pdus.parse(p).towards_sender]
+    assert [d.segment_requests for d in asked if isinstance(d, NakPdu)] == [[(0, size)]]

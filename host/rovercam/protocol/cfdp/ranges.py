@@ -46,6 +46,9 @@ class Ranges:
         self._ends[first:last] = [end]
         self._total += end - start
 
+    def clear(self) -> None:
+        self._starts, self._ends, self._total = [], [], 0
+
     def missing(self, start: int, end: int) -> list[tuple[int, int]]:
         """The parts of [start, end) that are not in the set."""
         gaps = []

@@ -1,7 +1,8 @@
-"""One file being received: gaps seen at once, asked for at once (wants.py) where lost frames cannot fill them (salvage.py)."""
+"""One file being received: its PDUs, its state, its end. What of it is missing and asked for: missing.py; class 1's repair packets: repair.py."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,17 +22,17 @@ from .events import (
     Started,
     TransactionId,
 )
-from .pdus import NAK_OVERHEAD, Builder, Parsed, sending_order
+from .missing import Missing
+from .pdus import Builder, Parsed, sending_order
 from .peer import Peer, Settings
 from .ranges import Ranges, SendingOrder
 from .repair import Blocks
-from .salvage import Digest, Salvage
+from .salvage import Digest
 from .store import Snapshot, Store
-from .wants import Pace, Wants
 
 CHECKSUM_FAILURE, SIZE_ERROR, UNSUPPORTED_CHECKSUM, CANCEL = 5, 6, 11, 15
 NEVER = float("inf")
-SPOILT = 0.4  # of a gap is sent again when a digest says which of it is right: a burst's share of a frame, and the digest itself
+MOST_RUNS = 0xFFFF  # in files with runs, as the unit has it: more of them would be a run from wrong bytes
 
 
 class Receiver:
@@ -56,57 +57,51 @@ class Receiver:
         self.size: int | None = None
         self.known = False  # metadata came
         self.kind = checksums.MODULAR
-        self.order = SendingOrder(0)
         self.eof: tuple[int, int] | None = None  # checksum, size
         self.condition = 0
-        self.have = Ranges()
-        self.frontier = 0  # place in sending order below which everything is here or wanted
         self.duplicates = 0  # bytes that came more than once
         self.last_at = NEVER
         self._store, self._settings, self._peer, self._emit = store, settings, peer, emit
         self._build = Builder(transaction.source, transaction.number, local, cls)
-        self._wants = Wants(peer, settings)
+        self._missing = Missing(self._build, peer, settings)
         self._out: list[bytes] = []
-        self._ask_metadata_at = NEVER
-        self._finish_at = NEVER
+        self._finish_at = NEVER  # when Finished is said (again)
         self._backoff = 1.0
-        self._answer_prompt = False
-        self._answered_at = -NEVER
         self._blocks: Blocks | None = None
-        self._fragments: Sequence[Fragment] = ()  # of the frames lost before the PDU at hand
-        self._salvage = Salvage(transaction.number, self._wanted)
-        self._pace = Pace()
+
+    @property
+    def have(self) -> Ranges:
+        """What came of the file."""
+        return self._missing.have
 
     # ---- kept state ----
 
     def record(self) -> dict[str, Any]:
+        order = self._missing.order or SendingOrder(0)
         return {
             "direction": "down", "state": self.state, "cls": self.cls, "name": self.name, "source": self.source_name,
-            "size": self.size, "known": self.known, "kind": self.kind, "run": self.order.run,
-            "stride": self.order.stride, "eof": self.eof, "condition": self.condition, "suspended": self.suspended,
+            "size": self.size, "known": self.known, "kind": self.kind, "run": order.run,
+            "stride": order.stride, "eof": self.eof, "condition": self.condition, "suspended": self.suspended,
         }  # fmt: skip
 
     def restore(self, snapshot: Snapshot, now: float) -> None:
-        """Takes up a transaction of an earlier process; missing ranges are asked for after one time-out, because
-        answers to that process may still be on their way."""
+        """Takes up a transaction of an earlier process."""
         r = snapshot.record
         self.state, self.name, self.source_name = r["state"], r["name"], r["source"]
         self.size, self.known, self.kind, self.condition = r["size"], r["known"], r["kind"], r["condition"]
         self.suspended = r["suspended"]
         self.eof = (r["eof"][0], r["eof"][1]) if r["eof"] else None
-        self.have = snapshot.ranges
-        if self.size is not None:
-            self.order = SendingOrder(self.size, r["run"], r["stride"])
+        missing = self._missing
+        missing.have, missing.ended = snapshot.ranges, self.eof is not None
+        if self.known and self.size is not None:
+            missing.order = SendingOrder(self.size, r["run"], r["stride"])
         if snapshot.repair and self.size is not None:
             self._blocks = Blocks(self.size, len(next(iter(snapshot.repair.values()))))
             for (generation, index), block in snapshot.repair.items():
                 self._blocks.add(generation, index, block)
         self.last_at = now
         if self.state == "receiving" and self.cls == 2:
-            self._catch_up(now)
-            self._wants.taken_up(now)
-            if not self.known:
-                self._ask_metadata_at = now
+            missing.took_up(now)
         if self.state == "finished":
             self._finish_at = now
 
@@ -118,7 +113,7 @@ class Receiver:
     def pdu(self, parsed: Parsed, now: float, fragments: Sequence[Fragment] = ()) -> None:
         """fragments: of frames that were lost right before the one this came in."""
         self.last_at = now
-        self._fragments = fragments
+        self._missing.fragments = fragments
         directive = parsed.directive
         if directive is None:
             self._data(parsed.offset, parsed.data, now)
@@ -148,7 +143,6 @@ class Receiver:
         return False
 
     def _metadata(self, directive: MetadataPdu, now: float) -> None:
-        self._ask_metadata_at = NEVER
         if self.known or self.state != "receiving":
             return
         size = directive.file_size
@@ -165,32 +159,24 @@ class Receiver:
         self.name = directive.dest_file_name or directive.source_file_name or ""
         self.source_name = directive.source_file_name or ""
         self.size, self.known = size, True
-        run, stride = sending_order(directive)
-        try:
-            self.order = SendingOrder(size, run, stride)
-            self.order.place(0)
-        except ValueError:  # a stride without inverse: not from our sender
-            self.order = SendingOrder(size)
+        order = self._order(directive)
+        self._missing.order = order
         self._save()
-        self._emit(Started(**self._who(), size=size, source_name=self.source_name, run=self.order.run))
-        self._catch_up(now)
+        self._emit(Started(**self._who(), size=size, source_name=self.source_name, run=order.run))
+        if self.cls == 2:
+            self._missing.knows(order, now)
         self._check(now)
 
-    def _catch_up(self, now: float) -> None:
-        """After metadata or a restart: the frontier and the gaps below it, from the ranges held."""
-        if not self.known or self.cls == 1:
-            return
-        order = self.order
-        top = 0
-        for start, end in self.have:
-            step = order.run or (end - start)
-            at = start
-            while at < end:
-                last = min(end, at - at % step + step if order.run else end)
-                top = max(top, order.place(last - 1) + 1)
-                at = last
-        assert self.size is not None
-        self._reach(self.size if self.eof else top, top, now)
+    def _order(self, directive: MetadataPdu) -> SendingOrder:
+        """From first to last when what the metadata say is no order."""
+        size = directive.file_size
+        run, stride = sending_order(directive)
+        if run and size // run <= MOST_RUNS:
+            order = SendingOrder(size, run, stride)
+            with contextlib.suppress(ValueError):  # a stride without inverse: not from our sender
+                order.place(0)
+                return order
+        return SendingOrder(size)
 
     def _data(self, offset: int, data: bytes, now: float) -> None:
         end = offset + len(data)
@@ -211,55 +197,23 @@ class Receiver:
             self._store.write(self.id, a, piece)
             self._emit(SegmentReceived(**self._who(), offset=a, data=piece))
         self.duplicates += len(data) - sum(b - a for a, b in new)
-        self._pace.took(len(data), now)
         if new:
             self.have.add(offset, end)
             self._emit(Progress(**self._who(), done=self.have.total, size=self.size))
         if self.cls == 2:
-            if self.known:
-                if self._wants.filled(offset, end, now):
-                    self._backoff = 1.0
-                self._reach(self.order.place(offset), self.order.place(end - 1) + 1, now)
-            elif self._ask_metadata_at == NEVER:
-                self._ask_metadata_at = now
+            self._missing.came(offset, end, now)
         self._check(now)
-
-    def _reach(self, gap_end: int, frontier: int, now: float) -> None:
-        """Everything up to gap_end in sending order should be here: what is not is wanted."""
-        if gap_end > self.frontier:
-            if self._worth_salvage(gap_end):
-                wait = 2 * self._peer.trip + 1.0
-                self._salvage.gap(self.order, self.frontier, gap_end, self._fragments, now, wait)
-                self._fragments = ()
-            else:
-                self._wanted(self.frontier, gap_end)
-        self.frontier = max(self.frontier, gap_end, frontier)
-
-    def _worth_salvage(self, gap_end: int) -> bool:
-        """Whether the file is whole earlier with a digest: two round trips and a part of the gap, against one and all of it."""
-        if not self._fragments or self.size is None:
-            return False
-        left = 0.0 if self.eof else self._pace.seconds(self.size - gap_end)
-        gap, trip = self._pace.seconds(gap_end - self.frontier), self._peer.trip
-        return max(left, 2 * trip) + SPOILT * gap < max(left, trip) + gap
-
-    def _wanted(self, first: int, last: int) -> None:
-        """What is missing of these places in sending order."""
-        for a, b in self.order.offsets(first, last):
-            for start, end in self.have.missing(a, b):
-                self._wants.add(start, end)
 
     def digest(self, digest: Digest, now: float) -> None:
         """The unit's checksums of a gap: what of it lies in the fragments is here after all."""
         if self.state != "receiving" or not self.known:
             return
-        for offset, data in self._salvage.answer(self.order, digest):
+        for offset, data in self._missing.digest(digest):
             self._data(offset, data, now)
 
     def requests(self) -> list[bytes]:
         """Digest requests to send."""
-        found, self._salvage.requests = self._salvage.requests, []
-        return found
+        return self._missing.requests()
 
     def _eof(self, directive: EofPdu, now: float) -> None:
         condition = int(directive.condition_code)
@@ -286,12 +240,7 @@ class Receiver:
         if first:
             self._save()
         if self.cls == 2:
-            if not self.known:
-                if self._ask_metadata_at == NEVER:
-                    self._ask_metadata_at = now
-            else:
-                self._reach(size, size, now)
-                self._wants.ended(now)
+            self._missing.eof(size, now)
         self._check(now)
 
     def _prompt(self, directive: PromptPdu, now: float) -> None:
@@ -301,17 +250,9 @@ class Receiver:
             self._finish_at = now
         elif self.state == "receiving":
             if directive.response_required == ResponseRequired.KEEP_ALIVE:
-                self._out.append(self._build.keep_alive(self.frontier))
-                return
-            # The sender has forgotten what it sent and what it was asked for. It prompts until it has our answer:
-            # prompts of one round trip are the same question.
-            if now - self._answered_at < (self._peer.least or self._peer.rto):
-                return
-            self._answered_at = now
-            self._salvage.release()
-            self._wants.ask_again()
-            self._answer_prompt = True
-            self._backoff = 1.0
+                self._out.append(self._build.keep_alive(self._missing.frontier))
+            else:
+                self._missing.prompted(now)
 
     # ---- class 1: repair packets ----
 
@@ -359,17 +300,11 @@ class Receiver:
         if found != checksum and self.kind != checksums.NULL:
             self._fault(CHECKSUM_FAILURE, f"checksum {found:08x}, the sender's is {checksum:08x}; all asked for again")
             self._store.reset(self.id)
-            self.have = Ranges()
             self._blocks = None
-            self._wants.clear()
-            self._salvage.clear()
-            self.frontier = 0
-            if self.cls == 2:
-                self._reach(size, size, now)
+            self._missing.start_over(now, ask=self.cls == 2)
             return
         self.state = "finished" if self.cls == 2 else "closed"
-        self._wants.clear()
-        self._salvage.clear()
+        self._missing.stop()
         path = self._store.complete(self.id, size)
         self._save()
         if self.cls == 2:
@@ -384,9 +319,8 @@ class Receiver:
 
     def _end_cancelled(self, condition: int) -> None:
         self.state, self.condition = "cancelled", condition
-        self._wants.clear()
-        self._salvage.clear()
-        self._ask_metadata_at = self._finish_at = NEVER
+        self._missing.stop()
+        self._finish_at = NEVER
         self._store.discard(self.id)
         self._save()
         self._emit(Cancelled(**self._who(), condition=condition))
@@ -416,22 +350,15 @@ class Receiver:
         self._backoff = 1.0
         if self.state == "finished":
             self._finish_at = now
-        if self.state == "receiving" and self.known:
-            self._salvage.release()
-            self._wants.ask_again()
-            self._answer_prompt = self.cls == 2
+        if self.state == "receiving" and self.cls == 2:
+            self._missing.back()
 
     def deadline(self) -> float:
         if self.suspended:
             return NEVER
-        if self._out or self._answer_prompt or self._may_ask() or self._salvage.requests:
+        if self._out:
             return 0.0
-        return min(
-            self._wants.timeout_at(self._backoff), self._ask_metadata_at, self._finish_at, self._salvage.deadline
-        )
-
-    def _may_ask(self) -> bool:
-        return (self.eof is not None or self._settings.immediate) and self._wants.may_ask()
+        return min(self._finish_at, self._missing.deadline())
 
     def poll(self, now: float) -> list[bytes]:
         out, self._out = self._out, []
@@ -443,35 +370,6 @@ class Receiver:
                 self._finish_at = now + min(self._peer.rto * self._backoff, self._settings.most_wait)
                 self._backoff *= 1.5
             return out
-        if self.state != "receiving" or self.cls == 1:
-            return out
-        if now >= self._ask_metadata_at:
-            out.append(self._build.nak(0, self.frontier, [(0, 0)]))
-            self._ask_metadata_at = now + min(self._peer.rto * self._backoff, self._settings.most_wait)
-            self._backoff *= 1.5
-        self._salvage.poll(now)
-        if now >= self._wants.timeout_at(self._backoff):
-            self._wants.ask_again()
-            self._backoff *= 1.5
-        if self._answer_prompt or self._may_ask():
-            out += self._naks(now)
+        if self.state == "receiving" and self.cls == 2:
+            out += self._missing.poll(now)
         return out
-
-    def _naks(self, now: float) -> list[bytes]:
-        """NAK PDUs for wants not yet asked; in answer to a prompt also when there are none."""
-        requests = self._wants.ask(now)
-        if not self.known:
-            requests.insert(0, (0, 0))
-            self._ask_metadata_at = now + self._peer.rto
-        per_pdu = max(1, (self._settings.pdu_limit - NAK_OVERHEAD) // 8)
-        # an answer to a prompt covers everything: only there the scope begins at 0
-        scope = 0 if self._answer_prompt or not requests else requests[0][0]
-        self._answer_prompt = False
-        pdus = []
-        for i in range(0, max(len(requests), 1), per_pdu):
-            part = requests[i : i + per_pdu]
-            last = i + per_pdu >= len(requests)
-            end = self.frontier if last else part[-1][1]
-            pdus.append(self._build.nak(min(scope, end), end, part))
-            scope = end
-        return pdus
