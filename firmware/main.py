@@ -9,7 +9,7 @@ if not STRAPPED:  # noqa: F821 - boot.py runs in the same namespace
         from rover.arena import Arena
 
         ARENA = Arena()  # before any other import, while the heap is one piece
-        gc.threshold(8192)  # what loading a module leaves behind goes before the next one is put beside it
+        gc.threshold(24576)  # what loading modules leaves behind goes now and then: less often, and free memory is in pieces
         from rover.app import main
 
         main(SLOT, ARENA)  # noqa: F821
