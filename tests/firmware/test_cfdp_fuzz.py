@@ -83,7 +83,7 @@ def test_memory_is_bounded(board: Worker, tmp_path: Path) -> None:
 def test_strides_reach_every_run(board: Worker) -> None:
     """The step of the sending order is coprime to the number of runs, for any file."""
     board.run(
-        "from rover.services.cfdp_tx import stride_for\n"
+        "from rover.services.cfdp_sum import stride_for\n"
         "def bad(n):\n    a, b = n, stride_for(n)\n    while b:\n        a, b = b, a % b\n    return a > 1 or stride_for(n) > 65535\n"
     )
     assert board.eval("[n for n in list(range(1, 2000)) + list(range(65000, 65536)) if bad(n)]") == []

@@ -14,23 +14,42 @@ from micropython import const
 
 _HEADER = const(12)
 _CHECK = const(3)
+_CANCEL = const(3)  # see cfdp_tx
+_MOST = const(4)  # asked for at a time
 
 
-def request(mv):
-    """The data field of a request as [transaction number, first, end, block]; None when it is none."""
-    if len(mv) != 11:
-        return None
+def request(entity, asked, mv):
+    """Appends the request in mv, if it is one, to `asked`: [transaction, first, end, block]. The ground asks for the bytes when no answer comes."""
+    if len(mv) != 11 or len(asked) >= _MOST:
+        return
     seq, first, end, block = struct.unpack(">HIIB", mv)
-    return [seq, first, end, block] if block and first < end else None
+    tx = entity.find(seq)
+    if tx and tx.cls == 2 and tx.state != _CANCEL and block and first < end <= tx.size:
+        asked.append([tx, first, end, block])
 
 
-def out(asked, file, buf, room):
-    """The data field of one packet; its length, 0 when the room is too small. asked[1] moves on; the answer is whole when it meets asked[2]."""
-    tx, first, end, block = asked
+def out(entity, asked, buf, room):
+    """Writes the answer to asked[0] for the repair APID; its length, 0 when there is none (that fits). What does not fit follows in the next packet."""
+    one = asked[0]
+    tx, first, end, block = one
     n = min((room - _HEADER) // _CHECK, (end - first + block - 1) // block)
     if n <= 0:
         return 0
     last = min(first + n * block, end)
+    p = 0
+    try:
+        if entity.find(tx.seq) is tx:
+            p = _answer(tx, first, last, block, entity.file(tx), buf)
+    except OSError:
+        pass  # the transaction itself finds out
+    one[1] = last
+    if not p or last == end:
+        asked.pop(0)
+    entity.repair = p > 0
+    return p
+
+
+def _answer(tx, first, last, block, file, buf):
     struct.pack_into(">BHIIB", buf, 6, 0, tx.seq, first, last, block)
     data = memoryview(bytearray(block))
     p = 6 + _HEADER
@@ -46,5 +65,4 @@ def out(asked, file, buf, room):
         buf[p + 2] = total & 0xFF
         p += _CHECK
         x += k
-    asked[1] = last
     return p - 6

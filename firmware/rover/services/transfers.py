@@ -7,7 +7,7 @@ from micropython import const
 
 from rover.services.cfdp_tx import Tx
 
-_ASK = const(0)  # states and directives due: see cfdp
+_ASK = const(0)  # states and pending directives: see cfdp_tx
 _F_PROMPT = const(4)
 _HEAD = "<BBBBBBHI"  # see cfdp_tx
 
