@@ -11,6 +11,7 @@ from micropython import const
 
 from rover import dictionary as d
 
+_FIRST_MS = const(300)  # after the start, whose events go out first
 _FULL_MS = const(1000)  # faster reports (diagnostics) get the sensors only, not the heap and the counters
 _NIGHT_MS = const(60000)  # period of reports in sleep mode
 _TOGETHER_MS = const(2000)  # asleep, reports due so soon go out with the first: one sampling for all
@@ -53,8 +54,8 @@ class Housekeeping:
         self._changed = asyncio.Event()
 
     def define(self, number, period, codes):
-        """period in 0.1 s; codes: array("H"); first reports are spread over the first second."""
-        due = time.ticks_add(time.ticks_ms(), min(period * 100, 300 * number))
+        """period in 0.1 s; codes: array("H"). All begin on one beat: one sampling and one frame serve those of equal period."""
+        due = time.ticks_add(time.ticks_ms(), min(period * 100, _FIRST_MS))
         self.structures[number] = [period * 100, due, 1, codes]
 
     def changed(self):
