@@ -33,9 +33,8 @@ class Disk:
         at = block * 4096 + offset
         buf[:] = memoryview(self.data)[at : at + len(buf)]
     def writeblocks(self, block, buf, offset=0):
-        if not self.dead:
-            at = block * 4096 + offset
-            self.data[at : at + len(buf)] = buf
+        at = block * 4096 + offset
+        self.data[at : at + len(buf)] = buf
     def ioctl(self, op, arg):
         if op == 4:
             return len(self.data) // 4096
@@ -50,10 +49,14 @@ _buf = memoryview(bytearray(4096))
 disk = c = None
 _space = bytearray(4096 * 212)
 _clean = bytes(4096)
+_nowhere = bytearray(4096 * 212)
 def crash():
-    # power goes: nothing reaches the disk any more; handles are closed here, not by a finaliser later
+    # power goes: nothing reaches the disk any more, though what is written can be read back, or every other block would be tried;
+    # handles are closed here, not by a finaliser later
     global c
     disk.dead = True
+    _nowhere[:] = _space
+    disk.data = memoryview(_nowhere)
     if c:
         for x in c._txs + (c._receiver._rxs if c._receiver else []):
             for f in (x.file, getattr(x, "side", None)):
