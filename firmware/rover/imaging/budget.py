@@ -1,7 +1,8 @@
 """A bit budget over a picture: the quality for each strip of blocks, so that what is left lasts.
 
 With shares, a weight per strip that says how the budget is to be spread, quality hardly varies; without, it follows what the
-strips so far have cost, slowly, and near the end the budget rules.
+strips so far have cost, slowly, and near the end the budget rules. Strips in which the region of interest lies count as much
+more as its finer steps cost.
 """
 
 from math import exp, log
@@ -34,6 +35,17 @@ class Budget:
         self._used = 0
         self._bits = 0.0  # guessed bits of the strips so far, at the present quality
         self._shown = 0  # their shares
+        self._first = self._end = 0  # strips of the region of interest
+        self._part = 0.0  # of such a strip that is in it
+        self._more = 1.0  # such a strip's bits, in those of one without
+        if encoder.roi:
+            x, y, w, h = encoder.roi
+            self._first = y >> 3
+            self._end = min(rows, (y + h + 7) >> 3)
+            self._part = (min(encoder.wide, (x + w + 7) >> 3) - (x >> 3)) / encoder.wide
+
+    def _weight(self, strip):
+        return self._more if self._first <= strip < self._end else 1.0
 
     def steer(self, encoder, strip):
         """Set the encoder's quality for this strip."""
@@ -57,6 +69,10 @@ class Budget:
         fine, coarse = encoder.estimate(strip, at)
         fine += 1
         fall = log(max(1.2, fine / (coarse + 1)))  # bits grow geometrically from plane to plane
+        if strip < self._end:
+            finer = encoder.estimate(strip, max(0, at - encoder.roi_gain))[0]
+            self._more = 1 + self._part * max(0.0, finer / fine - 1)
+            fine *= self._weight(strip)
         q = (self._shared if self._shares else self._blind)(strip, todo, left, at, fine * gain, fall)
         encoder.quality = q = max(0, min(176, q))
         self._bits *= exp(_FALL * (at - q))
@@ -71,20 +87,22 @@ class Budget:
     def _shared(self, strip, todo, left, at, bits, fall):
         # the strips still to come will cost as much more than those so far as their shares say
         shares = self._shares
+        own = shares[strip] * self._weight(strip)
         self._bits += bits
-        self._shown += shares[strip]
+        self._shown += own
         rest = 1
         for i in range(strip, self._rows):
-            rest += shares[i]
+            rest += shares[i] * self._weight(i)
         step = int(log(self._bits / self._shown * rest / left) / _FALL)
         most = 2 + 24 // (strip + 1)
         # a strip that by itself is far above its share: the small picture did not show what it is made of
-        over = int(16 * log(bits * rest / (left * shares[strip])) / fall) - _TRUST
+        over = int(16 * log(bits * rest / (left * own)) / fall) - _TRUST
         return at + max(-most, min(most, step)) + max(0, over >> 1)
 
     def _blind(self, strip, todo, left, at, bits, fall):
         # this strip at the allowed rate: at which quality?
-        want = max(0, min(176, at + int(16 * log(bits * todo / left) / fall)))
+        alike = (todo + max(0, self._end - max(strip, self._first)) * (self._more - 1)) / self._weight(strip)
+        want = max(0, min(176, at + int(16 * log(bits * alike / left) / fall)))
         if self._q < 0:  # the first strip may be sky
             return (want + at) >> 1
         q = at
