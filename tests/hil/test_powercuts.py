@@ -29,6 +29,21 @@ def test_unit_comes_up_from_cuts_inside_every_switch_of_the_slot(micropython_ima
         assert powercuts.boot(recording, k, flash, folder, answer=True) == []
 
 
+def test_a_journal_goes_on_where_it_was_cut_and_only_for_its_own_recording(tmp_path):
+    path = tmp_path / "boots"
+    recording = powercuts.Recording(b"flash", [], {}, {}, {})
+    journal = powercuts.Journal(recording, path)
+    journal.add(3, False, [])
+    journal.add(3, True, ["does not come up"])
+    path.write_text(path.read_text() + '{"operation": 4, "torn": fal')
+    again = powercuts.Journal(recording, path)
+    assert again.made == {(3, False): [], (3, True): ["does not come up"]}
+    again.add(4, False, [])
+    assert list(powercuts.Journal(recording, path).made) == [(3, False), (3, True), (4, False)]
+    with pytest.raises(ValueError, match="another recording"):
+        powercuts.Journal(powercuts.Recording(b"other", [], {}, {}, {}), path)
+
+
 def test_the_check_sees_what_is_wrong(recording):
     end = len(recording.operations)
     *_, (_, _, flash) = powercuts.images(recording, [(end, False)])

@@ -10,12 +10,18 @@ The run: pictures taken, a parameter set, a schedule entry made, a product prote
 ``boot``   the emulated Pico boots from it and reports in without a bad event; its own count of products is the host's; what it has made of the
            file system by then passes ``check`` again. About 2 s. With ``answer`` it is also commanded: about 7 s.
 
-    python -m rovercam_hil.bench.powercuts [--checks N] [--boots N] [--whole] [--firmware DIR]      all cut points, the trial's too
+    python -m rovercam_hil.bench.powercuts [--checks N] [--boots N] [--whole] [--firmware DIR] [--journal FILE] [--minutes M]
+
+A journal makes a campaign that can be stopped at any time and goes on where it was: every boot is a line in it, and what is in it
+is not booted again. It holds for the very recording that it was begun with, and refuses another.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
+import math
 import random
 import shutil
 import struct
@@ -266,30 +272,77 @@ def boot(recording: Recording, k: int, flash: bytes, folder: Path, *, answer: bo
         flight.close()
 
 
+class Journal:
+    """Boots that were made of one recording, in a file: a line of JSON with the recording's digest, then one for each boot.
+
+    ``path`` None: kept in memory only. ValueError when the file belongs to another recording."""
+
+    def __init__(self, recording: Recording, path: Path | None = None) -> None:
+        self.path = path
+        self.made: dict[tuple[int, bool], list[str]] = {}
+        """Cut point -> faults of its boot."""
+        own = _digest(recording)
+        if path is None:
+            return
+        if not path.exists():
+            path.write_text(json.dumps({"recording": own}) + "\n")
+            return
+        first, *lines = path.read_text().splitlines(keepends=True)
+        if json.loads(first)["recording"] != own:
+            raise ValueError(f"{path} is of another recording (other firmware, seed or options): begin a new one")
+        for line in lines:
+            if line.endswith("\n"):  # else it was cut while being written: that boot is made again
+                entry = json.loads(line)
+                self.made[entry["operation"], entry["torn"]] = entry["faults"]
+        path.write_text("".join([first, *(line for line in lines if line.endswith("\n"))]))
+
+    def add(self, k: int, torn: bool, faults: list[str]) -> None:
+        self.made[k, torn] = faults
+        if self.path is not None:
+            with self.path.open("a") as f:
+                f.write(json.dumps({"operation": k, "torn": torn, "faults": faults}) + "\n")
+
+
+def _digest(recording: Recording) -> str:
+    digest = hashlib.sha256(recording.start)
+    for op in recording.operations:
+        digest.update(f"{op.kind} {op.offset} {op.size}".encode() + op.data)
+    return digest.hexdigest()
+
+
 def campaign(
     recording: Recording,
     folder: Path,
     *,
     checks: int | None = None,
     boots: int = 20,
+    journal: Path | None = None,
+    minutes: float = math.inf,
     say: Callable[[str], None] = lambda _: None,
 ) -> Result:
-    """``checks`` cut points by ``check`` (None: all), ``boots`` of them booted, every tenth of these commanded too."""
+    """``checks`` cut points by ``check`` (None: all), ``boots`` of them booted, every tenth of these commanded too.
+
+    With ``journal`` the boots of earlier runs count, and are not made again. After ``minutes`` of the wall clock no boot is begun."""
     started = time.perf_counter()
     result = Result()
     wanted = points(recording, checks)
-    booted = set(random.Random(recording.seed).sample(range(len(wanted)), min(boots, len(wanted))))
-    for index, (k, torn, flash) in enumerate(images(recording, wanted)):
+    order = wanted.copy()
+    random.Random(recording.seed).shuffle(order)  # so that fewer boots are a part of more, all over the run
+    chosen = {point: number % 10 == 0 for number, point in enumerate(order[:boots])}
+    made = Journal(recording, journal)
+    for k, torn, flash in images(recording, wanted):
         where = f"operation {k}{' torn' if torn else ''}"
         found = [f"{where}: {fault}" for fault in check(recording, k, flash)]
         result.checked += 1
-        if index in booted:
-            into = folder / "boot"
-            shutil.rmtree(into, ignore_errors=True)
-            into.mkdir(parents=True)
-            faults = boot(recording, k, flash, into, answer=result.booted % 10 == 0)
-            found += [f"{where}, booted: {f}" for f in faults]
-            result.booted += 1
+        if (k, torn) in chosen:
+            if (k, torn) not in made.made and time.perf_counter() - started < minutes * 60:
+                into = folder / "boot"
+                shutil.rmtree(into, ignore_errors=True)
+                into.mkdir(parents=True)
+                made.add(k, torn, boot(recording, k, flash, into, answer=chosen[k, torn]))
+            if (k, torn) in made.made:
+                found += [f"{where}, booted: {f}" for f in made.made[k, torn]]
+                result.booted += 1
         for fault in found:
             say(fault)
         result.faults += found
@@ -304,6 +357,8 @@ def main() -> None:
     parser.add_argument("--checks", type=int, help="only so many cut points; default: all")
     parser.add_argument("--boots", type=int, default=1000, help="so many of them booted")
     parser.add_argument("--whole", action="store_true", help="an update of every file, not only of one")
+    parser.add_argument("--journal", type=Path, help="boots made are kept in this file, and not made again")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no boot after so many minutes")
     parser.add_argument("--firmware", type=Path, help="firmware folder; default: the one of this rovercam")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -313,7 +368,13 @@ def main() -> None:
             flush=True,
         )
         result = campaign(
-            recording, Path(name), checks=arguments.checks, boots=arguments.boots, say=lambda t: print(t, flush=True)
+            recording,
+            Path(name),
+            checks=arguments.checks,
+            boots=arguments.boots,
+            journal=arguments.journal,
+            minutes=arguments.minutes,
+            say=lambda t: print(t, flush=True),
         )
     print(
         f"{result.checked} images checked on the host, {result.booted} booted on the emulated Pico, {result.seconds:.0f} s"

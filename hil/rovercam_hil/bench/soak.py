@@ -8,12 +8,16 @@ watchdog's reset comes on top. In the gaps the unit is alone on its clock, its l
 - no event that the plan does not explain,
 - free heap at the passes, and the least seen between them, do not fall over the day.
 
-    python -m rovercam_hil.bench.soak [--hours 24] [--seed N]       prints one line per pass; exit code 1 with faults
+    python -m rovercam_hil.bench.soak [--hours 24] [--seed N] [--minutes M]   prints one line per pass; exit code 1 with faults
+
+An hour of unit time costs about a minute of processor time. With ``--minutes`` the day ends at the first pass after so many minutes of
+the wall clock, and is judged and reported as the hours it had.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import sys
 import tempfile
@@ -72,13 +76,14 @@ class Soak:
         self.waiting: dict[int, str] = {}
         self.watchdog_at: list[float] = []
 
-    def run(self, hours: float, say: bool = False) -> Day:
+    def run(self, hours: float, say: bool = False, minutes: float = math.inf) -> Day:
+        """``minutes``: of the wall clock, after which the next pass is the last one."""
         day = Day(hours)
         began = time.perf_counter()
         flight = self.flight
         with flight:
             end = flight.session.now + hours * HOUR
-            while flight.session.now < end - 60:
+            while flight.session.now < end - 60 and time.perf_counter() - began < minutes * 60:
                 self._pass(day, min(end, flight.session.now + self.every * HOUR))
                 if say:
                     print(
@@ -86,6 +91,7 @@ class Soak:
                     )
                 self._gap(min(end, flight.session.now + self.every * HOUR))
             self._contact(day)
+            day.hours = flight.session.elapsed / HOUR
             day.resets = flight.unit.board.resets
         self._judge(day)
         day.wall = time.perf_counter() - began
@@ -210,11 +216,13 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=24.0)
     parser.add_argument("--every", type=float, default=4.0, help="hours between passes")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="end at a pass after so many minutes")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        day = Soak(Path(folder), seed=arguments.seed, every=arguments.every).run(arguments.hours, say=True)
+        soak = Soak(Path(folder), seed=arguments.seed, every=arguments.every)
+        day = soak.run(arguments.hours, say=True, minutes=arguments.minutes)
     print(
-        f"{day.hours:g} h of unit time in {day.wall:.0f} s: {len(day.passes)} passes, {day.resets} resets, {day.pictures} pictures down"
+        f"{day.hours:.1f} h of unit time in {day.wall:.0f} s: {len(day.passes)} passes, {day.resets} resets, {day.pictures} pictures down"
     )
     print(f"scheduled commands: {day.scheduled}, run: {day.done}; events: {day.events}")
     print("\n".join(day.faults) or "no faults")

@@ -426,7 +426,8 @@ class Station:
         link = self._unit(unit)
         self._open(link)
         if name == "rotate_key" and link.keys is not None:
-            link.keys.propose(bytes.fromhex(arguments["nonce"]))
+            nonce = arguments["nonce"]  # as encode_command() takes it
+            link.keys.propose(bytes.fromhex(nonce) if isinstance(nonce, str) else bytes(nonce))
         apid = self.dictionary.apid(unit)
         sequence = link.next_sequence(self.archive, apid)
         packet = pus.build_command(apid, sequence, definition.service, definition.subtype, data, acks=acks)
