@@ -170,8 +170,9 @@ def test_wrong_boards_are_refused(answer, message):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_fifty_kills(served, tmp_path):
-    """The command itself, killed at 50 random moments; then it always ends good."""
+    """`pytest tests/hil/test_flash.py -m slow`: the command itself, killed at 50 random moments; then it always ends good."""
     import subprocess
     import sys
     import time

@@ -23,8 +23,10 @@ from rovercam_hil.boards.base import BoardError
 
 OLDEST = (1, 24)
 CHUNK = 4096
+MARKER = b"\x1a\xcf\xfc\x1d"  # of a frame
 ANSWER_S = 20.0
 SILENT_S = 60.0  # the board may work so long without a word
+BEAT_S = 6.0  # a unit that has nothing to say sends an idle frame every 2 s (parameter keep_alive_period)
 BOARDS = {  # part of sys.implementation._machine -> (board name, architecture, proven)
     "RP2040": ("pico", "armv6m", True),
     "RP2350": ("pico2", "armv7emsp", False),
@@ -92,10 +94,23 @@ class Prompt:
             with contextlib.redirect_stdout(io.StringIO()):
                 self._transport.enter_raw_repl(soft_reset=True, timeout_overall=timeout)
         except (self._error, OSError) as error:
+            if not heard.strip():
+                heard += self._listen(BEAT_S)
             raise FlashError(self._why(bytes(heard), error)) from None
 
+    def _listen(self, seconds: float) -> bytes:
+        """What comes by itself, until a frame's marker does."""
+        serial = self._transport.serial
+        heard = bytearray()
+        end = time.monotonic() + seconds
+        with contextlib.suppress(OSError):
+            while time.monotonic() < end and MARKER not in heard:
+                heard += serial.read(serial.in_waiting)
+                time.sleep(0.02)
+        return bytes(heard)
+
     def _why(self, heard: bytes, error: Exception) -> str:
-        if b"\x1a\xcf\xfc\x1d" in heard:
+        if MARKER in heard:
             return (
                 f"{self.url}: a camera unit runs here and holds the port as its line. `rovercam send repl --port {self.url}` makes "
                 "it leave to the prompt, or connect GP22 to ground and press reset"
