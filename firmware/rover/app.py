@@ -33,6 +33,7 @@ _LONG_REPORT = const(420)
 _NIGHT = const(10)  # in sleep mode the slow beats are so many times slower
 _COLLECT_EVERY = const(12288)  # bytes allocated between collections: keeps free memory in one piece, at some 10 ms each
 _QUIET_MS = const(400)  # no command for this long: a good moment to write to flash, which makes the chip deaf
+_LONGEST_MS = const(1 << 28)  # silence is counted so far, three days: differences of ticks turn negative after six
 _AWAY_MS = const(5000)  # silence after which file transfers ask at once instead of waiting for their timers
 _HEALTHY_S = const(60)  # uptime after which earlier failures are forgotten
 _FIRST_CHECK_S = const(40)  # uptime at which the firmware on flash is checked for the first time
@@ -120,9 +121,10 @@ class App:
         while _VC0 - self.downlink.pending() < _LONG_REPORT:
             await asyncio.sleep_ms(20)
 
-    def send_file(self, path, priority, cls=2, repair=0, slots=False, passes=1):
-        """Queue a file for downlink; slots: a picture layer, sent spatially interleaved. Returns the transaction."""
-        number = self.cfdp.put(path, None, priority, cls, repair, _SLOT if slots else 0, passes)
+    def send_file(self, path, priority, cls=2, repair=0, slots=0, passes=1):
+        """Queue a file for downlink; slots: of a picture's layer, to be kept together; they are sent spatially
+        interleaved. Returns the transaction."""
+        number = self.cfdp.put(path, None, priority, cls, repair, slots * _SLOT, passes)
         self._wake.set()
         return number
 
@@ -162,6 +164,11 @@ class App:
             self.cfdp.heard()
         self._last_heard = now
         self.downlink.heard(now)
+
+    def alone(self):
+        """The ground is away, for as long as can be counted: what is reported now is recorded."""
+        self._last_heard = time.ticks_add(time.ticks_ms(), -_LONGEST_MS)
+        self._record()
 
     def in_contact(self):
         """The ground was heard not long ago (parameter store_after)."""
@@ -304,6 +311,8 @@ class App:
             if self.clock.uptime >= self._check_due and not self.commander.activities:
                 self._check_due = self.clock.uptime + self._once("integrity", "start")
             self.downlink.silence_ms = self.pool.get(d.P_GROUND_SILENCE) * 1000
+            if time.ticks_diff(now, self._last_heard) > _LONGEST_MS:
+                self.alone()
             self._record()
             if self.downlink.tick(now):
                 self.events.report(d.E_PROFILE_CHANGED, ">BB", self.downlink.profile, 1)

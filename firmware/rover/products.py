@@ -14,6 +14,16 @@ _PRIORITY = const(6)  # positions in the catalogue entry
 _LAYERS = const(7)
 _CODEC = const(8)
 _FORMAT = const(9)
+_REFINEMENTS = const(2)  # of a lossless picture, behind its base
+_LONG = const(3)  # slots of 200 bytes that one of a refinement is long (rover.imaging.slots)
+
+
+def _slots(record, layer):
+    """Slots in a run of this layer's bytes, 0: it is in none (rover.imaging)."""
+    behind = record[_LAYERS] - layer  # layers from this one to the last
+    if record[_CODEC] == d.CODEC_RAW:  # of a JPEG the thumbnail before it is in slots
+        return 1 if record[_FORMAT] == d.PICTURE_FORMAT_JPEG and behind > 1 else 0
+    return _LONG if record[_CODEC] == d.CODEC_LOSSLESS and behind <= _REFINEMENTS else 1
 
 
 class Queue:
@@ -66,12 +76,8 @@ class Queue:
         for layer in range(first, last + 1):
             path = app.store.path(number, layer)
             if path not in busy:
-                # later layers after the earlier ones of the same product, but before less urgent products;
-                # of a JPEG only the thumbnail before it is in slots
-                slots = record[_CODEC] != d.CODEC_RAW or (
-                    record[_FORMAT] == d.PICTURE_FORMAT_JPEG and layer + 1 < record[_LAYERS]
-                )
-                app.send_file(path, priority * 16 + 1 + layer, slots=slots)
+                # later layers after the earlier ones of the same product, but before less urgent products
+                app.send_file(path, priority * 16 + 1 + layer, slots=_slots(record, layer))
         app.store.change(number, state=d.PRODUCT_STATE_PARTLY_DOWN)
         return True
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from rovercam.protocol.imaging import Progressive
-
-SLOT = 200  # default slot size, bytes
+from rovercam.protocol.imaging import SLOT, Progressive, split
 
 
 def layer_files(path: Path) -> list[tuple[int, Path]]:
@@ -34,8 +32,7 @@ def read(path: Path, *, slot: int = SLOT, lose: float = 0.0, seed: int = 1) -> P
     draw = random.Random(seed)
     p = Progressive()
     for layer, file in files:
-        data = file.read_bytes()
-        for at in range(0, len(data), slot):
+        for piece in split(file.read_bytes(), size=slot):
             if not lose or draw.random() >= lose:
-                p.add(layer, data[at : at + slot])
+                p.add(layer, piece)
     return p

@@ -14,6 +14,7 @@ from crcmod.predefined import mkPredefinedCrcFun
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rovercam.protocol.imaging import Progressive, decode_slots
+from rovercam.protocol.imaging import split as slots_in
 from rovercam.protocol.imaging.progressive import BASE, EXACT, FROM_THUMBNAIL
 from rovercam.protocol.imaging.slots import coded, parse
 from rovercam_hil.image_encoder import ARENA, ImageEncoder
@@ -39,7 +40,7 @@ def scene(width: int, height: int, seed: int = 1) -> np.ndarray:
 
 
 def split(layers: list[bytes], size: int = 200) -> list[bytes]:
-    return [d[i : i + size] for d in layers for i in range(0, len(d), size)]
+    return [slot for d in layers for slot in slots_in(d, size=size)]
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -232,12 +233,26 @@ def test_any_bytes_never_crash(vga: tuple[np.ndarray, list[bytes]], data: st.Dat
         p.info()
 
 
+def test_slots_of_refinements_are_found_from_any_piece(encoder: ImageEncoder) -> None:
+    """The ground cuts what has come of a layer's file, wherever that begins and ends."""
+    for data in encoder.slots(scene(64, 48), quality=48, refine=2):
+        whole = slots_in(data)
+        refined = whole[0][1] >> 5 > 1
+        assert {len(s) for s in whole} == {600 if refined else 200}
+        assert b"".join(whole) == data
+        for start in range(0, len(data), 130):
+            for end in range(start, len(data) + 1, 170):
+                found = [s for s in slots_in(data[start:end], start) if parse(s)]
+                length = len(whole[0])
+                assert found == whole[-(-start // length) : max(-(-start // length), end // length)]
+
+
 WITHOUT_NUMBA = """
 import sys
 sys.modules["numba"] = None
 from rovercam.protocol.imaging import decode_slots
-data = sys.stdin.buffer.read()
-sys.stdout.buffer.write(decode_slots([data[i : i + 200] for i in range(0, len(data), 200)]).array.tobytes())
+slots = [bytes.fromhex(line) for line in sys.stdin.read().split()]
+sys.stdout.buffer.write(decode_slots(slots).array.tobytes())
 """
 
 
@@ -245,6 +260,9 @@ sys.stdout.buffer.write(decode_slots([data[i : i + 200] for i in range(0, len(da
 def test_a_plain_install_decodes_the_same(encoder: ImageEncoder, options: dict[str, Any]) -> None:
     slots = split(encoder.slots(scene(64, 48), **options))
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_NUMBA], input=b"".join(slots), stdout=subprocess.PIPE, check=True
+        [sys.executable, "-c", WITHOUT_NUMBA],
+        input=" ".join(s.hex() for s in slots).encode(),
+        stdout=subprocess.PIPE,
+        check=True,
     )
     assert done.stdout == decode_slots(slots).array.tobytes()

@@ -57,6 +57,7 @@ _BASE = const(1)
 _REGION = const(4)
 _MOST = const(4000)  # blocks of a slot
 _STEP = const(16)  # blocks coded in one step
+_LONG = const(3)  # a refinement is of no use without the base, so it is cut less fine: 3 % fewer bytes to lossless
 
 LOSSLESS = const(0)
 
@@ -68,7 +69,7 @@ class _Part:
         self.number = number
         self.layer = _BASE if number == _REGION else number
         self.owner = owner
-        self.buf = memoryview(bytearray(owner.slot))
+        self.buf = memoryview(bytearray(owner.slot if self.layer == _BASE else _LONG * owner.slot))
         self.start = STARTUP[self.layer - 1]
         self.w = array("I", [0] * (WORDS + CONTEXTS))
         self.head = (HEAD if self.layer == _BASE else HEAD_REFINE) + 2

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from rovercam.protocol.imaging import Progressive
+from rovercam.protocol.imaging import SLOT, Progressive, split
 
 from rovercam_hil.bench import image_peers
 from rovercam_hil.image_encoder import BoardEncoder, ImageEncoder
@@ -23,7 +23,6 @@ RATES = (0.25, 0.5, 1.0, 2.0)
 LOSSES = (0.0, 0.01, 0.05, 0.2)
 LOSS_RATE = 0.93  # bits per pixel of the streams that packets are taken from
 SEEDS = 3  # draws of each loss
-SLOT = 200
 OURS = "rovercam"
 ONE_PASS = "rovercam, one look"
 ENDINGS = (".png", ".tif", ".tiff", ".pgm", ".bmp", ".jpg", ".jpeg")
@@ -62,7 +61,7 @@ def view_ssim(a: np.ndarray, b: np.ndarray) -> float:
 
 def slots(layers: Iterable[bytes]) -> list[bytes]:
     """The layers' files cut into slots."""
-    return [d[i : i + SLOT] for d in layers for i in range(0, len(d), SLOT)]
+    return [s for d in layers for s in split(d)]
 
 
 def rebuild(some: Iterable[bytes]) -> np.ndarray:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -181,8 +181,9 @@ class Files:
         row = self.db.execute("SELECT fields FROM product WHERE id = ?", (product,)).fetchone()
         return json.loads(row[0]) if row else {}
 
-    def slots(self, product: int, slot: int) -> list[tuple[int, bytes]]:
-        """(layer, slot) of every whole slot of every layer that is there, coarse layers first; a slot may have come in several pieces."""
+    def slots(self, product: int, split: Callable[[bytes, int], list[bytes]]) -> list[tuple[int, bytes]]:
+        """(layer, slot) of every whole slot of every layer that is there, coarse layers first; a slot may have come in
+        several pieces. split: the slots in bytes that stand at this offset of a layer's file."""
         found = []
         for row in self.layers(product):
             joined: list[tuple[int, bytearray]] = []
@@ -193,6 +194,5 @@ class Files:
                 else:
                     joined.append((offset, bytearray(data)))
             for start, held in joined:
-                first = -start % slot
-                found += [(row["layer"], bytes(held[i : i + slot])) for i in range(first, len(held) - slot + 1, slot)]
+                found += [(row["layer"], slot) for slot in split(bytes(held), start)]
         return found

@@ -14,8 +14,6 @@ from rovercam.archive import Archive
 from rovercam.station.products import ENTRY
 
 REFINED, EXACT = 3, 4
-SLOT = 200
-"""Bytes of one slot of a layer."""
 
 
 class NoPicture(ValueError):
@@ -105,10 +103,10 @@ def _segments(
     archive: Archive, product: int, layers: Mapping[int, Any], fields: Mapping[str, Any], complete: bool
 ) -> Rendered:
     """Slots of the progressive codec: any of them, of any layer."""
-    from rovercam.protocol.imaging import Progressive
+    from rovercam.protocol.imaging import Progressive, split
 
     picture = Progressive(fields["width"], fields["height"], fields["depth"])
-    for layer, slot in archive.slots(product, SLOT):
+    for layer, slot in archive.slots(product, split):
         if layer in layers:
             picture.add(-1, slot)  # a file's number is its place in the order of sending; its slots know their layer
     if not picture.accepted:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rovercam.archive import Archive
 from rovercam.protocol.cfdp import TransactionId
+from rovercam.protocol.imaging import split
 from rovercam.station.transfers import ArchiveStore
 
 
@@ -100,8 +101,8 @@ def test_products_and_layers(tmp_path: Path) -> None:
         assert found is not None
         assert found["fields"] == {"codec": "lossless", "layers": 3}
         assert [(la["layer"], la["received"]) for la in found["layers"]] == [(0, 400)]
-        assert [s[1][0] for s in archive.slots(row, 200)] == [0, 200]
+        assert [s[1][0] for s in archive.slots(row, split)] == [0, 200]
         for k, n in ((950, 80), (1030, 120), (1150, 60), (1300, 150)):  # they do not keep to the slots
             archive.add_piece(transfer, k, bytes([k // 10]) * n)
-        assert [s[1] for s in archive.slots(row, 200)][2:] == [b"\x5f" * 30 + b"\x67" * 120 + b"\x73" * 50]
+        assert [s[1] for s in archive.slots(row, split)][2:] == [b"\x5f" * 30 + b"\x67" * 120 + b"\x73" * 50]
         assert archive.product(1, 12, 200.0, new=True) != row

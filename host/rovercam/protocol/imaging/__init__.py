@@ -9,6 +9,7 @@ import numpy as np
 
 from .errors import ImageError
 from .progressive import BASE, EXACT, FROM_THUMBNAIL, NOTHING, REFINED, Progressive
+from .slots import SLOT, split
 
 __all__ = [
     "BASE",
@@ -16,10 +17,12 @@ __all__ = [
     "FROM_THUMBNAIL",
     "NOTHING",
     "REFINED",
+    "SLOT",
     "ImageError",
     "Picture",
     "Progressive",
     "decode_slots",
+    "split",
 ]
 
 

@@ -13,7 +13,10 @@ from ._jit import jit
 # from the dictionary
 HEAD = 9
 HEAD_REFINE = 6
+FIRST_REFINEMENT = 2  # layer
 RAW, THUMBNAIL, BLOCKS = 0, 2, 4
+SLOT = 200  # bytes, if the encoder is not told otherwise
+LONG = 3  # slots that one of a refinement is long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,18 +47,34 @@ class Coded:
     data: np.ndarray
 
 
+def split(data: bytes, start: int = 0, size: int = SLOT) -> list[bytes]:
+    """The whole slots in `data`, which stands at byte `start` of a layer's file; what is none of them may be among them.
+
+    A refinement's slot begins at a multiple of its length too, and its second byte says what it is.
+    """
+    found = []
+    at = -start % size
+    while at + size <= len(data):
+        long = (start + at) % (LONG * size) == 0 and data[at + 1] >> 5 >= FIRST_REFINEMENT
+        end = at + (LONG * size if long else size)
+        if end <= len(data):
+            found.append(data[at:end])
+        at = end
+    return found
+
+
 def parse(slot: bytes) -> Slot | None:
     """None when it is not an intact slot."""
     if len(slot) < HEAD + 2:
         return None
     layer = slot[1] >> 5
-    head = HEAD if layer < 2 else HEAD_REFINE
+    head = HEAD if layer < FIRST_REFINEMENT else HEAD_REFINE
     if crc_hqx(slot[head:], crc_hqx(slot[: head - 2] + b"\0\0", 0xFFFF)) != int.from_bytes(
         slot[head - 2 : head], "big"
     ):
         return None
     columns = depth = count = 0
-    if layer < 2:
+    if layer < FIRST_REFINEMENT:
         columns = slot[4] + 1
         depth = 8 + (slot[5] >> 5)
         count = (slot[5] & 31) << 8 | slot[6]
