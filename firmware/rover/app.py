@@ -166,9 +166,9 @@ class App:
         self.downlink.heard(now)
 
     def alone(self):
-        """The ground is away, for as long as can be counted: what is reported now is recorded."""
+        """The ground is away, for as long as can be counted: reports are recorded from now on."""
         self._last_heard = time.ticks_add(time.ticks_ms(), -_LONGEST_MS)
-        self._record()
+        self.pus.tap = self.need("recorder", "Recorder").tap
 
     def in_contact(self):
         """The ground was heard not long ago (parameter store_after)."""

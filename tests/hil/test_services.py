@@ -135,6 +135,26 @@ def test_reports_are_recorded_in_silence_and_retrieved_by_time(flight):
     retrieved = flight.answer("store_retrieved", since=seen).values["packets"]
     assert 3 * 7 <= retrieved <= 3 * 9
     assert flight.reports - reports >= retrieved
+    # A reset while nobody is there: recorded from its first report on, the gap is not longer than the start.
+    for gate in flight.gates:
+        gate.open = False
+    flight.run(80)
+    flight.unit.board.reset(watchdog=True)
+    flight.run(30)
+    for gate in flight.gates:
+        gate.open = True
+    heard = flight.reports
+    flight.until(lambda: flight.reports > heard, 60, "a report: the station sees that the unit was reset")
+    events = len(flight.events)
+    assert flight.command("retrieve_store", timeout=120).state == "done"
+    assert "started" in [e.name for e in flight.events[events:]]
+    seen = len(flight.answers)
+    assert flight.command("report_store", timeout=60).state == "done"
+    before = flight.answer("store_summary", since=seen).values["packets"]
+    flight.run(20)
+    seen = len(flight.answers)
+    assert flight.command("report_store", timeout=60).state == "done"
+    assert flight.answer("store_summary", since=seen).values["packets"] == before  # the ground is there again
     assert flight.command("delete_store").state == "done"
     assert not [n for n in filesystem.read_all(flight.unit.board.flash_bytes()) if n.startswith("/s/")]
 

@@ -49,13 +49,11 @@ def execute(app, key, args):
 
 async def _retrieve(app, first, last):
     count = 0
-    tap = app.pus.tap
     for packet in _packets(first, last):
         await app.room_for_report()
         app.downlink.send(packet)
         app.wake()
         count += 1
-    app.pus.tap = tap
     struct.pack_into(">I", app.pus.data, 0, count)
     app.pus.report(15, 130, 4)
 

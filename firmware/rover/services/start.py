@@ -33,6 +33,11 @@ def start(app, config):
     p.set(d.P_LINK_INSECURE, app.uplink.insecure)
     p.set(d.P_HEAP_MINIMUM, 0xFFFFFFFF)
     p.set(d.P_EVENT_MASK_LOW, 0xFFFFFFFF)
+    try:
+        if os.listdir("/s"):  # recorded and not fetched: nobody was there before this start, so nobody is taken to be there now
+            app.alone()
+    except OSError:
+        pass
     app.events.report(d.E_STARTED, ">HB", count, cause)
     _slot(app)
     parameters.load(app)
