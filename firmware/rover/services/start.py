@@ -34,7 +34,8 @@ def start(app, config):
     p.set(d.P_HEAP_MINIMUM, 0xFFFFFFFF)
     p.set(d.P_EVENT_MASK_LOW, 0xFFFFFFFF)
     try:
-        if os.listdir("/s"):  # recorded and not fetched: nobody was there before this start, so nobody is taken to be there now
+        # Recorded and not fetched: nobody was there before this start, so nobody is taken to be there now.
+        if os.listdir("/s"):
             app.alone()
     except OSError:
         pass
