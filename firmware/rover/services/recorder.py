@@ -1,6 +1,7 @@
 """ST[15] on-board store: reports that nobody was there to hear, in a ring of files /s/NNNN, oldest overwritten.
 
-Recording begins when the ground has been silent for parameter store_after; packets are gathered in memory and appended
+Recording begins when the ground has been silent for parameter store_after, and at once after a reset that finds
+something recorded: the ground has not fetched it, so it is not there. Packets are gathered in memory and appended
 to flash in batches, so a power cut loses at most one batch. Retrieval sends them again on the live channel, paced.
 """
 
