@@ -2,7 +2,8 @@
 
 import pytest
 
-FILLER = 250 * 1024  # leaves room for a few products of 34 KB, whatever the firmware grows to
+FILLER = 320 * 1024  # leaves room for a few products of 34 KB, whatever the firmware grows to
+FULL = FILLER + 40 * 1024  # leaves none for one of 100 KB
 
 
 @pytest.mark.fresh(extra={"/t/filler.bin": b"\xa5" * FILLER})
@@ -27,7 +28,7 @@ def test_old_products_make_room_and_protected_ones_stay(unit, ground, evidence):
     unit.commandable()
 
 
-@pytest.mark.fresh(extra={"/t/filler.bin": b"\xa5" * (FILLER + 110 * 1024)})
+@pytest.mark.fresh(extra={"/t/filler.bin": b"\xa5" * FULL})
 def test_no_room_is_said_and_survived(unit, ground):
     since = ground.mark()
     reason = ground.refused("capture", size="size_320x320", codec="raw", downlink=False)
