@@ -27,7 +27,7 @@ from link_board import BOARD
 MILLION = 1_000_000
 SAMPLE = 3000
 FEW = 20_000  # bytes of random noise in the sample
-MEMORY = 2_000_000  # bytes that a decoder on the ground holds at most
+MEMORY = 8_000_000  # bytes that a decoder on the ground holds at most: 64 files of 30 kB, their blocks twice, fit; the input is 200 MB
 OBJECTS = 30_000  # pieces of memory that the whole process may have more at the end than after a tenth
 LOOKS = 10  # how often memory is measured on the way
 

@@ -146,10 +146,14 @@ def _solve(words: Bytes, rows: NDArray, s: Bytes, t: int, length: int) -> NDArra
     # Chien: the locator at b^(-position), position counted from the word's end; positions before a shortened word do not exist.
     deepest = int(degree.max())
     logs = log[locator]
-    position = np.arange(length)
-    value = np.repeat(locator[:, :1], length, axis=1)
-    for k in range(1, min(deepest, t) + 1):
-        value ^= exp[logs[:, k : k + 1] + ((-k * position) % 255).astype(np.int16)]
+    terms = min(deepest, t) + 1
+    powers = _powers()[:terms, :length]
+    if n > _FEW:
+        value = np.repeat(locator[:, :1], length, axis=1)
+        for k in range(1, terms):
+            value ^= exp[logs[:, k : k + 1] + powers[k]]
+    else:
+        value = np.bitwise_xor.reduce(exp[logs[:, :terms, None] + powers], axis=1)
     found_row, found_position = np.nonzero(value == 0)
     good = (degree <= t) & (np.bincount(found_row, minlength=n) == degree)
     if not good.any():
@@ -162,9 +166,9 @@ def _solve(words: Bytes, rows: NDArray, s: Bytes, t: int, length: int) -> NDArra
     for k in range(t):
         omega[:, k] = np.bitwise_xor.reduce(exp[logs_s[:, : k + 1] + logs[:, k::-1][:, : k + 1]], axis=1)
     inverse = (-found_position) % 255
-    powers = (inverse[:, None] * np.arange(t)[None, :] % 255).astype(np.int16)
-    top = np.bitwise_xor.reduce(exp[log[omega[found_row]] + powers], axis=1)
-    bottom = np.bitwise_xor.reduce(exp[logs[found_row, 1 : t + 1 : 2] + powers[:, 0:t:2]], axis=1)
+    at_root = (inverse[:, None] * np.arange(t)[None, :] % 255).astype(np.int16)
+    top = np.bitwise_xor.reduce(exp[log[omega[found_row]] + at_root], axis=1)
+    bottom = np.bitwise_xor.reduce(exp[logs[found_row, 1 : t + 1 : 2] + at_root[:, 0:t:2]], axis=1)
     divide = np.where(bottom == 0, _ZERO, (255 - log[bottom]) % 255)
     scale = (found_position * (1 - first_root(t))) % 255
     error = exp[np.minimum((log[top].astype(np.int32) + divide + scale), exp.size - 1)]
@@ -213,6 +217,12 @@ def _berlekamp_massey(s: Bytes, t: int) -> tuple[Bytes, NDArray[np.int16]]:
             degree[longer] = k + 1 - degree[longer]
         c = new
     return c, degree
+
+
+@cache
+def _powers() -> NDArray[np.int16]:
+    """[k, position]: logarithm of b^(-k position)."""
+    return (-np.arange(MAX_T + 1)[:, None] * np.arange(255)[None, :] % 255).astype(np.int16)
 
 
 @cache

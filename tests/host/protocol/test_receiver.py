@@ -238,6 +238,7 @@ def test_frame_parsers_take_anything(data):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2 * 3600)
 @pytest.mark.parametrize("seed", range(4))
 def test_quarter_million_mutated_frames(seed):
     """A million in all: headers, markers, codewords and lengths hit at random."""
