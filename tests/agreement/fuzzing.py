@@ -377,9 +377,7 @@ class Commands:
     """Arguments of every telecommand, after their key in the board's table (service, subtype, function)."""
 
     def __init__(self) -> None:
-        self._keys = [
-            c.service << 16 | c.subtype << 8 | (c.function or 0) for c in load().commands.values()
-        ]  # fmt: skip
+        self._keys = [c.service << 16 | c.subtype << 8 | (c.function or 0) for c in load().commands.values()]
 
     def one(self, rng: random.Random) -> bytes:
         key = rng.choice(self._keys).to_bytes(4, "big")
