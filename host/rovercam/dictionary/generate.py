@@ -1,4 +1,5 @@
-"""Writes what is derived from the dictionary: the board's constants and packed table, and the interface document.
+"""Writes what is derived from the dictionary: the board's constants and packed table, and the interface document; and the
+board's copy of the picture coder's table.
 
 The packed table (firmware/rover/dictionary.bin), all numbers big-endian:
 
@@ -35,6 +36,8 @@ TYPE_CODES = {
     "value": 10,
 }
 WITH_RANGE, LIST = 0x40, 0x80
+STARTUP = Path(__file__).parents[1] / "protocol" / "imaging" / "startup.py"
+"""The picture coder's table, `rovercam bench startup` writes it; the board has the same file."""
 HEADER_SIZE = 24
 
 
@@ -194,5 +197,6 @@ def generated(dictionary: Dictionary, root: Path) -> dict[Path, bytes]:
     return {
         firmware / "rover" / "dictionary.py": constants(dictionary, firmware).encode(),
         firmware / "rover" / "dictionary.bin": table(dictionary),
+        firmware / "rover" / "imaging" / "startup.py": STARTUP.read_bytes(),
         root / "docs" / "interface.md": markdown(dictionary).encode(),
     }

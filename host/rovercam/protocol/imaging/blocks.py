@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ._jit import jit
+from .startup import STARTUP
 
 CONTEXTS = 200
 NOTHING = 31  # plane of a unit of which nothing is known
@@ -20,10 +21,17 @@ _LIMITS = (1, 2, 3, 5, 7, 10, 14, 20, 30, 48, 80)
 LEVELS = np.array([sum(s >= limit for limit in _LIMITS) for s in range(96)], np.int64)
 MEANS = np.array([0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4], np.int64)
 
+START = tuple(np.frombuffer(s, np.uint8) for s in STARTUP)  # by layer - 1
 STEPS = np.array([65536 // (12 + n) for n in range(36)], np.int64)  # of adaption
 
 # counts and values are Any to the type checker: NumPy or Python integers, by whether this is compiled
 _LARGEST = 1 << 15  # magnitudes and DC stay below, whatever the bits say
+
+
+def contexts(layer: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of a slot's coder as it starts: the chance of "1" in each context, 65536ths, and how often it was met; int64."""
+    chance = START[layer - 1].astype(np.int64) * 256 + 128
+    return chance, np.zeros(len(chance), np.int64)
 
 
 @jit
@@ -225,19 +233,13 @@ def _unit(data, state, chance, seen, mag, neg, block, u, plane, known, alone, or
 
 
 @jit
-def _contexts(start):  # type: ignore[no-untyped-def]
-    # chance of each context, and how often it was met; start: uint8, which plain Python's arithmetic would overflow
-    return start.astype(np.int64) * 256 + 128, np.zeros(len(start), np.int64)
-
-
-@jit
-def decode_base(data, start, par, dc, mag, neg, quality, plane, levels, means):  # type: ignore[no-untyped-def]
-    """One base slot. par: first block, blocks, columns, first unit, last unit, quality, fine, gaps, depth. Out, by block: dc int64
-    (quantiser's index), mag int32 (63), neg uint8 (63), quality int16 (of fine steps + 256), plane int8 (4 units).
+def decode_base(data, chance, seen, par, dc, mag, neg, quality, plane, levels, means):  # type: ignore[no-untyped-def]
+    """One base slot; chance and seen are contexts(), changed. par: first block, blocks, columns, first unit, last unit, quality,
+    fine, gaps, depth. Out, by block: dc int64 (quantiser's index), mag int32 (63), neg uint8 (63), quality int16 (of fine steps
+    + 256), plane int8 (4 units).
 
     The plane of a fine picture's unit is 0. Returns the blocks that got something."""
     first, count, columns, begun, ended, q, fine, gaps, depth = par
-    chance, seen = _contexts(start)
     state = _start(data)
     before: Any = np.int64(0)
     stray: Any = np.int64(8)
@@ -303,8 +305,8 @@ def decode_base(data, start, par, dc, mag, neg, quality, plane, levels, means): 
 
 
 @jit
-def decode_refinement(data, start, par, dc, mag, neg, quality, plane, levels, means):  # type: ignore[no-untyped-def]
-    """One slot of a refinement. par: first block, blocks, columns, first unit, last unit, to plane, layer.
+def decode_refinement(data, chance, seen, par, dc, mag, neg, quality, plane, levels, means):  # type: ignore[no-untyped-def]
+    """One slot of a refinement; chance and seen as above. par: first block, blocks, columns, first unit, last unit, to plane, layer.
 
     Returns 1, or 0 when what it refines is not there (yet), or is finer already; then nothing is changed."""
     first, count, columns, begun, ended, to, layer = par
@@ -319,7 +321,6 @@ def decode_refinement(data, start, par, dc, mag, neg, quality, plane, levels, me
         for u in range(begun if block == first else 0, (ended if block == first + count - 1 else 3) + 1):
             if plane[block, u] != known:
                 return 0
-    chance, seen = _contexts(start)
     state = _start(data)
     for block in range(first, first + count):
         known = min(quality[block] >> 4, 15)

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from . import blocks, steps
 from .quality import estimate_psnr
 from .slots import BLOCKS, RAW, THUMBNAIL, Slot, coded, parse, thumbnail_into, thumbnail_size
-from .startup import STARTUP
 from .wavelet import block_places, inverse
 
 # what a pixel of confidence() is worth
 NOTHING, FROM_THUMBNAIL, BASE, REFINED, EXACT = range(5)
-_START = [np.frombuffer(s, np.uint8) for s in STARTUP]
 _GOALS = {2: 2, 3: 0}  # planes that the refinements reach
+
+
+Learn = Callable[[int, np.ndarray, np.ndarray], None]
+"""(layer, chance, seen): a slot's contexts (blocks) as they are at its end."""
+
+
+def _forget(layer: int, chance: np.ndarray, seen: np.ndarray) -> None:
+    pass
 
 
 class _Plane:
     """One colour plane: what is known of its blocks."""
 
-    def __init__(self, columns: int, rows: int, depth: int) -> None:
+    def __init__(self, columns: int, rows: int, depth: int, learn: Learn) -> None:
+        self.learn = learn
         self.columns, self.rows, self.depth = columns, rows, depth
         self.width = self.height = 0  # exact size, 0 while only the padded one is known
         self.waiting: list[Slot] = []  # refinements of what is not there yet
@@ -56,7 +65,9 @@ class _Plane:
         par = np.array(
             [s.first, c.count, self.columns, c.begun, c.ended, c.quality, c.fine, c.gaps, self.depth], np.int64
         )
-        blocks.decode_base(c.data, _START[0], par, *self._decoded())
+        chance, seen = blocks.contexts(s.layer)
+        blocks.decode_base(c.data, chance, seen, par, *self._decoded())
+        self.learn(s.layer, chance, seen)
 
     def refine(self) -> None:
         """Decode what waits, as far as it can be."""
@@ -67,8 +78,10 @@ class _Plane:
             for s in sorted(self.waiting, key=lambda s: s.layer):
                 c = coded(s)
                 par = np.array([s.first, c.count, self.columns, c.begun, c.ended, _GOALS[s.layer], s.layer], np.int64)
-                if blocks.decode_refinement(c.data, _START[s.layer - 1], par, *self._decoded()):
+                chance, seen = blocks.contexts(s.layer)
+                if blocks.decode_refinement(c.data, chance, seen, par, *self._decoded()):
                     progress = True
+                    self.learn(s.layer, chance, seen)
                 else:
                     left.append(s)
             self.waiting = left
@@ -100,9 +113,12 @@ class Progressive:
     """width, height, depth: of the picture where the caller knows them (from its description); else they are taken from
     the slots, and until a thumbnail slot came the size is the padded one. picture: id, or None for that of the first slot.
 
-    Slots of another picture or with a wrong CRC are counted and ignored."""
+    Slots of another picture or with a wrong CRC are counted and ignored. learn: told of every slot that is decoded."""
 
-    def __init__(self, width: int = 0, height: int = 0, depth: int = 0, *, picture: int | None = None) -> None:
+    def __init__(
+        self, width: int = 0, height: int = 0, depth: int = 0, *, picture: int | None = None, learn: Learn = _forget
+    ) -> None:
+        self._learn = learn
         # of luminance; chroma planes are half as wide, and as high or half as high: their own slots say it
         self._size = {0: (width, height)} if width and height else {}
         self._depth = depth
@@ -162,7 +178,7 @@ class Progressive:
             width, height = self._size.get(s.plane, (0, 0))
             if width and (width + 7) // 8 != s.columns:
                 return False
-            plane = self._planes[s.plane] = _Plane(s.columns, (height + 7) // 8, self._depth or s.depth)
+            plane = self._planes[s.plane] = _Plane(s.columns, (height + 7) // 8, self._depth or s.depth, self._learn)
             plane.width, plane.height = width, height
         elif plane.columns != s.columns or plane.depth != s.depth:
             return False
