@@ -54,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "slow: too long for every run; started by command (pytest -m slow)",
         "fresh(extra=…, config=…, bare=…, start=…, baud=…): a unit of its own, with these files and settings",
         "wires(*kinds): lines the scenario runs on: uart (default), usb",
+        "timeout(seconds): pytest-timeout's, heeded where that is installed",
     ):
         config.addinivalue_line("markers", line)
     state = config.stash[STATE] = _State(config)

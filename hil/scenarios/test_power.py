@@ -1,7 +1,7 @@
 """Resets and power cuts at any moment: the unit always comes back, and what was whole stays whole."""
 
-import pytest
 from rovercam.station import updates
+from rovercam_hil.suite.bench import SAMPLE_PATH
 
 
 def settled(unit, ground):
@@ -12,7 +12,6 @@ def settled(unit, ground):
     return health
 
 
-@pytest.mark.fresh
 def test_power_cuts_during_capture_and_downlink(unit, ground, power, chance, evidence):
     """Cut inside a flash write, at an operation drawn by chance, while a picture is stored and sent."""
     cuts = 2
@@ -33,7 +32,6 @@ def test_power_cuts_during_capture_and_downlink(unit, ground, power, chance, evi
     assert picture.complete
 
 
-@pytest.mark.fresh
 def test_resets_at_random_moments(unit, ground, power, chance):
     for _ in range(2):
         ground.queue("ping")
@@ -42,16 +40,15 @@ def test_resets_at_random_moments(unit, ground, power, chance):
         settled(unit, ground)
 
 
-@pytest.mark.fresh(extra={"/t/resume.bin": bytes(range(256)) * 60})
-def test_a_transfer_goes_on_after_a_power_cut(unit, ground, power, evidence):
-    data = bytes(range(256)) * 60
+def test_a_transfer_goes_on_after_a_power_cut(unit, ground, power):
+    data = unit.sample()
     since = ground.mark()
-    ground.do("downlink_file", path="/t/resume.bin")
+    ground.do("downlink_file", path=SAMPLE_PATH)
     ground.wait(
         "some of the file", lambda: any(t.received > 2000 for t in ground.found(updates.TransferChanged, since)), 60
     )
     power.cycle()
-    assert ground.get("/t/resume.bin", since=since, timeout=120) == data
+    assert ground.get(SAMPLE_PATH, since=since, timeout=120) == data
 
 
 def test_a_cut_supply_and_back(unit, ground, power):

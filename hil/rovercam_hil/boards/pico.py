@@ -186,6 +186,8 @@ class EmulatedPico(Board):
     def forget_power_cut(self) -> None:
         """A cut that was asked for and has not come yet does not come."""
         self._cut_at = None
+        if self.powered:
+            self._cut_alarm.cancel()
 
     @property
     def flash_operations(self) -> int:

@@ -40,7 +40,7 @@ def run_scenario(unit: BenchUnit, ground: Ground, power: Power, name: str) -> li
     ground.put(kept, KEPT)
     boot = ground.telemetry("health", 30.0).values["boot_count"]
     since = ground.mark()
-    boots = unit.emulated.resets
+    resets = unit.emulated.resets
     plan: list[str] = []
     kinds = rng.sample(["camera", "sensor", "line", "power", "reset", "cut_in_write"], rng.randint(2, 4))
     sensor_name, sensor_fault, camera_fault = "", "", ""
@@ -60,20 +60,24 @@ def run_scenario(unit: BenchUnit, ground: Ground, power: Power, name: str) -> li
     ground.queue("ping")
     if "cut_in_write" in kinds:
         power.cut_in_flash_write(rng.randint(1, 12), rng.random())
-        plan.append("power cut in a flash write")
     ground.run(rng.uniform(0.1, 2.5))
+    cut = not unit.board.powered  # the unit need not have written so often by now, then it goes on
+    unit.emulated.forget_power_cut()
+    if cut:
+        plan.append("power cut in a flash write")
     if "reset" in kinds and unit.board.powered:
         power.reset()
         plan.append("reset pin")
     if "power" in kinds and unit.board.powered:
         power.cut()
+        cut = True
         plan.append("power cut")
         ground.run(rng.uniform(0.0, 1.0))
         power.on()
     # With the sensor still broken the unit must go on, and say so.
     if not unit.board.powered:
         power.on()
-    interrupted = len(set(kinds) & {"reset", "power", "cut_in_write"}) > 0 or unit.emulated.resets != boots
+    interrupted = cut or unit.emulated.resets != resets
     lossy = "line" in kinds
 
     def sensor_present(present: bool) -> bool:
