@@ -4,11 +4,12 @@ import random
 import threading
 
 import pytest
+from rovercam.line import ports
 from rovercam_hil.boards import filesystem
 from rovercam_hil.boards.endpoint import Tcp
 from rovercam_hil.boards.pico import EmulatedPico
 from rovercam_hil.boards.serve import Service
-from rovercam_hil.cli.flash import flash
+from rovercam_hil.cli.flash import flash, only_board
 from rovercam_hil.devices.rig import standard_rig
 from rovercam_hil.flashing import install
 from rovercam_hil.flashing.prompt import FlashError, Prompt, open_prompt
@@ -167,6 +168,16 @@ class Answers(Prompt):
 def test_wrong_boards_are_refused(answer, message):
     with pytest.raises(FlashError, match=message):
         Answers(*answer).recognise()
+
+
+@pytest.mark.parametrize(
+    ("there", "message"), [((), "no board is plugged in"), ((0, 1), "several boards: /dev/ttyACM0")]
+)
+def test_without_a_port_there_must_be_one_board(monkeypatch, there, message):
+    found = [ports.Port(device=f"/dev/ttyACM{k}", description="", board="Raspberry Pi Pico") for k in there]
+    monkeypatch.setattr(ports, "ports", lambda: found)
+    with pytest.raises(FlashError, match=message):
+        only_board()
 
 
 @pytest.mark.slow

@@ -63,7 +63,7 @@ def flash(
             drive = images.put(micropython)
             typer.echo(f"MicroPython copied to {drive}; the board restarts", err=True)
             time.sleep(4.0)
-        with open_prompt(port or _only_board(), 115200) as prompt:
+        with open_prompt(port or only_board(), 115200) as prompt:
             result = _flash(
                 prompt, asked, pins, firmware, dry_run=dry_run, erase=erase, backup=backup, start=not no_start, say=not json,
                 verify=verify, self_test=self_test,
@@ -79,7 +79,8 @@ def flash(
         raise typer.Exit(1)
 
 
-def _only_board() -> str:
+def only_board() -> str:
+    """Its port. Raises FlashError when there is none, or more than one."""
     from rovercam.line.ports import ports
 
     from rovercam_hil.flashing.prompt import FlashError
