@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rovercam.protocol.imaging import Progressive, blocks, split, startup
@@ -22,7 +23,7 @@ FLAT: Table = (bytes([128]) * blocks.CONTEXTS,) * 3
 _PRIOR = 12  # decisions that a start counts as: the coder's first step is 1/13 (blocks.STEPS)
 _WINDOW = len(blocks.STEPS) - 1  # decisions after which the steps no longer shrink
 _FEW = 40  # decisions that the present start counts as, so that what was hardly met stays as it is
-_LOSSLESS = {"quality": 64, "refine": 2}
+_LOSSLESS: dict[str, Any] = {"quality": 64, "refine": 2}
 
 
 class Counts:
@@ -65,7 +66,8 @@ class Trial:
 def counts(encoder: ImageEncoder, picture: np.ndarray) -> Counts:
     """Of a picture at every rate of `rovercam bench image` and lossless."""
     found = Counts()
-    for options in (*({"budget": int(picture.size * rate / 8)} for rate in RATES), _LOSSLESS):
+    budgets: list[dict[str, Any]] = [{"budget": int(picture.size * rate / 8)} for rate in RATES]
+    for options in (*budgets, _LOSSLESS):
         decoder = Progressive(learn=found.learn)
         for layer in encoder.slots(picture, **options):
             for slot in split(layer):
