@@ -16,7 +16,6 @@ from . import coding, profiles, spacepacket, tmframe
 _MARKER = b"\x1a\xcf\xfc\x1d"
 _LONGEST = const(2044)
 _DATA = const(10)  # marker and primary header stand before the data field
-_SHAPE = const(300)  # frames of fewer bytes are not cut up further
 _SPENT = const(30)  # of a frame for headers of frame, packet and PDU, FECF and control field
 _LEAST = const(24)  # a bulk packet is not asked for less room than this
 
@@ -180,10 +179,12 @@ class Downlink:
     def _shape(self):
         # The profile of the commanded t in which what is left to say takes the least of the line: a file's end goes out in shorter frames.
         n = self.profile
-        least = profiles.line_length(n)
+        if profiles.DEPTH[n] == 1:
+            return n  # frames of one codeword are not cut up further
         backlog = getattr(self.bulk, "backlog", None)
-        if backlog is None or least < _SHAPE:
+        if backlog is None:
             return n
+        least = profiles.line_length(n)
         left = self._used + backlog(least)
         if not left or left + _SPENT >= profiles.frame_length(n):
             return n
