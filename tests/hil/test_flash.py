@@ -12,7 +12,7 @@ from rovercam_hil.boards.serve import Service
 from rovercam_hil.cli.flash import flash, only_board
 from rovercam_hil.devices.rig import standard_rig
 from rovercam_hil.flashing import install
-from rovercam_hil.flashing.prompt import FlashError, Prompt, open_prompt
+from rovercam_hil.flashing.prompt import MARKER, FlashError, Prompt, open_prompt
 
 SMALL = {
     "boot.py": "import sys\n",
@@ -168,6 +168,27 @@ class Answers(Prompt):
 def test_wrong_boards_are_refused(answer, message):
     with pytest.raises(FlashError, match=message):
         Answers(*answer).recognise()
+
+
+def test_a_unit_on_its_line_is_heard_between_two_frames():
+    """It answers nothing to the prompt's keys; its next frame, some time later, says what it is."""
+    line, stop = Tcp(0), threading.Event()
+
+    def unit():
+        while not stop.wait(1.5):
+            line.read()
+            line.write(MARKER + bytes(255))
+            line.flush()
+
+    sending = threading.Thread(target=unit, daemon=True)
+    sending.start()
+    try:
+        with Prompt(line.name) as prompt, pytest.raises(FlashError, match="a camera unit runs here"):
+            prompt.enter(timeout=0.5)
+    finally:
+        stop.set()
+        sending.join()
+        line.close()
 
 
 @pytest.mark.parametrize(
