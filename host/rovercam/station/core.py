@@ -13,7 +13,6 @@ touches a port.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from rovercam.archive import Archive, ArchiveError
@@ -21,12 +20,12 @@ from rovercam.dictionary import Dictionary, DictionaryError, encode_command, fin
 from rovercam.keys import KeyStore, KeyStoreError
 from rovercam.protocol import pus, tc
 from rovercam.protocol.cfdp import Entity, RequestError, Settings, TransactionId
-from rovercam.protocol.profiles import TABLE
-from rovercam.station import foreign, links
+from rovercam.station import adapting, foreign, links
 from rovercam.station.decoding import Decoder
 from rovercam.station.files import FileService
 from rovercam.station.keyring import UnitKeys
 from rovercam.station.links import PortLink, UnitLink
+from rovercam.station.overview import Overview, overview
 from rovercam.station.relayed import STORE, RadioPort, fresh_store_file
 from rovercam.station.transfers import ArchiveStore
 from rovercam.station.updates import (
@@ -38,7 +37,7 @@ from rovercam.station.updates import (
     UnitHeard,
     Update,
 )
-from rovercam.station.verification import Commands, Pending
+from rovercam.station.verification import Commands, Pending, Request
 
 Subscriber = Callable[[Update], None]
 COMMIT_INTERVAL = 0.25
@@ -47,23 +46,6 @@ COMMIT_INTERVAL = 0.25
 
 class StationError(Exception):
     """The caller's fault: no such unit, no key, no port; the message says what to do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
-    """What the station knows of a unit's link, for panels."""
-
-    unit: int
-    port: str
-    heard: float
-    frames: int
-    lost: int
-    corrected: int
-    duplicates: int
-    profile: str
-    discarded: int
-    uplink: Mapping[str, Any]
-    insecure: bool
 
 
 class Station:
@@ -106,8 +88,9 @@ class Station:
 
     def tell(self, update: Update) -> None:
         if isinstance(update, CommandChanged):
-            self._adapted(update)
-            self._rotated(update)
+            unit = self._unit(update.unit)
+            adapting.told(unit, self._ports.get(unit.port or ""), update)
+            self._rotated(unit, update)
         for subscriber in tuple(self._subscribers):
             subscriber(update)
         if isinstance(update, Notice):
@@ -312,44 +295,21 @@ class Station:
                 for frame in link.poll(now):
                     self._frame(link, frame, now)
         if self.adapt:
-            self._adapt(now)
+            for unit in self._units.values():
+                if unit.port in self._ports:
+                    adapting.steer(unit, self._ports[unit.port].policy, self._command_quietly, now)
         if now - self._committed >= COMMIT_INTERVAL:
             self.commit(now)
 
-    def _adapt(self, now: float) -> None:
-        """Choose the units' line profiles by what was measured; ask an idle line for probe frames soon after it came up."""
-        for unit in self._units.values():
-            if unit.port not in self._ports or unit.uplink is None or unit.adapting is not None:
-                continue
-            policy = self._ports[unit.port].policy
-            profile = policy.decide(now)
-            if profile is not None:
-                unit.adapting = profile
-                self._command_quietly(unit, "set_profile", {"profile": profile}, now)
-            elif not unit.probed and policy.wants_probe():
-                unit.probed = True
-                frames = min(255, -(-policy.wants_probe() // TABLE[policy.current].line_length))
-                self._command_quietly(unit, "probe_line", {"frames": frames}, now)
-
-    def _command_quietly(self, unit: UnitLink, name: str, arguments: dict[str, Any], now: float) -> None:
+    def _command_quietly(self, unit: int, name: str, arguments: dict[str, Any], now: float) -> None:
         """A command of the station itself; a refusal is said once as a notice."""
         try:
-            self.command(unit.number, name, arguments, now, sender="link control")
+            self.command(unit, name, arguments, now, sender="link control")
         except (StationError, DictionaryError) as error:
-            self.tell(Notice(time=now, unit=unit.number, severity="low", text=f"{name}: {error}"))
+            self.tell(Notice(time=now, unit=unit, severity="low", text=f"{name}: {error}"))
 
-    def _adapted(self, update: CommandChanged) -> None:
-        """The unit did, or refused, a change of profile that was asked for."""
-        unit = self._unit(update.unit)
-        if unit.adapting is None or update.name != "set_profile" or not update.ended:
-            return
-        if update.state == "done" and unit.port in self._ports:
-            self._ports[unit.port].policy.confirmed(int(update.arguments["profile"]), update.time)
-        unit.adapting = None
-
-    def _rotated(self, update: CommandChanged) -> None:
+    def _rotated(self, unit: UnitLink, update: CommandChanged) -> None:
         """The unit went over to its next key: so does its uplink."""
-        unit = self._unit(update.unit)
         if update.name == "rotate_key" and update.state == "done" and unit.keys is not None and unit.uplink is not None:
             unit.keys.rotated(unit.uplink, update.time)
 
@@ -431,59 +391,17 @@ class Station:
         apid = self.dictionary.apid(unit)
         sequence = link.next_sequence(self.archive, apid)
         packet = pus.build_command(apid, sequence, definition.service, definition.subtype, data, acks=acks)
-        row = self.archive.add_command(
-            time=now,
-            unit=unit,
-            name=name,
-            arguments=arguments,
-            sender=sender or self.name,
-            apid=apid,
-            sequence=sequence,
-            data=packet,
+        request = Request(
+            unit=unit, apid=apid, sequence=sequence, acks=acks, name=name, arguments=arguments, definition=definition
         )
-        pending = Pending(
-            id=row,
-            unit=unit,
-            name=name,
-            arguments=arguments,
-            sender=sender or self.name,
-            apid=apid,
-            sequence=sequence,
-            acks=acks,
-            two_step=definition.two_step,
-            argument_names=tuple(f.name for f in definition.args),
-        )
-        self.commands.add(pending)
-        return packet, pending
+        return packet, self.commands.record(request, packet, sender or self.name, now)
 
     def forward(self, packet: bytes, now: float, *, sender: str) -> CommandChanged:
         """Queue a telecommand packet that another control system built, as it is. Raises StationError, StrangePacket."""
         request = foreign.understand(packet, self.dictionary)
         link = self._unit(request.unit)
         self._open(link)
-        row = self.archive.add_command(
-            time=now,
-            unit=request.unit,
-            name=request.name,
-            arguments=dict(request.arguments),
-            sender=sender,
-            apid=request.apid,
-            sequence=request.sequence,
-            data=packet,
-        )
-        pending = Pending(
-            id=row,
-            unit=request.unit,
-            name=request.name,
-            arguments=request.arguments,
-            sender=sender,
-            apid=request.apid,
-            sequence=request.sequence,
-            acks=request.acks,
-            two_step=request.definition is not None and request.definition.two_step,
-            argument_names=tuple(f.name for f in request.definition.args) if request.definition else (),
-        )
-        self.commands.add(pending)
+        pending = self.commands.record(request, packet, sender, now)
         link.send_command(packet, pending, bypass=False)
         if request.definition is not None:
             self._decoder.command_sent(request.unit, request.definition, request.arguments, now)
@@ -551,17 +469,4 @@ class Station:
             raise StationError(f"unit {unit} was not heard since the station began; heard: {heard}")
         link = self._units[unit]
         assert link.port is not None
-        port = self._ports.get(link.port)
-        return Overview(
-            unit=unit,
-            port=link.port,
-            heard=link.heard,
-            frames=link.frames,
-            lost=link.lost,
-            corrected=link.corrected,
-            duplicates=link.duplicates,
-            profile=link.profile_text,
-            discarded=port.discarded if port else self._radios[link.port].bad,
-            uplink=link.uplink_state(),
-            insecure=link.insecure,
-        )
+        return overview(link, self._ports.get(link.port) or self._radios[link.port])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from spacepackets.ccsds.spacepacket import PacketType, SpacePacketHeader
 
 from rovercam.dictionary import Command, Dictionary, DictionaryError, decode_fields
 from rovercam.protocol import tc
+from rovercam.station.verification import Request
 
 HEADERS = 11
 """Bytes of the packet header and the PUS-C telecommand header (ECSS-E-ST-70-41C 7.4.4.1)."""
@@ -18,19 +18,6 @@ PUS_VERSION = 2
 
 class StrangePacket(ValueError):
     """Not a PUS-C telecommand for a unit of the dictionary; the message says why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """name and arguments as far as the dictionary knows them."""
-
-    unit: int
-    apid: int
-    sequence: int
-    acks: int
-    name: str
-    arguments: Mapping[str, Any]
-    definition: Command | None
 
 
 def understand(packet: bytes, dictionary: Dictionary) -> Request:

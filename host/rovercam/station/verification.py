@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rovercam.archive import Archive
+from rovercam.dictionary import Command
 from rovercam.protocol import pus
 from rovercam.station.updates import CommandChanged, Stage
 
@@ -14,6 +15,19 @@ KEPT = 200
 """Ended commands remembered for late reports; the archive has all."""
 NEXT_STATE = {"acceptance": "accepted", "start": "started", "progress": "started", "completion": "done"}
 ORDER = ("queued", "sent", "received", "accepted", "started", "done", "failed", "lost")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A telecommand packet, as far as the dictionary knows it: definition None when it does not."""
+
+    unit: int
+    apid: int
+    sequence: int
+    acks: int
+    name: str
+    arguments: Mapping[str, Any]
+    definition: Command | None
 
 
 @dataclass(slots=True)
@@ -56,7 +70,35 @@ class Commands:
         self._by_request: dict[tuple[int, int], Pending] = {}
         self._by_id: dict[int, Pending] = {}
 
-    def add(self, command: Pending) -> None:
+    def record(self, request: Request, packet: bytes, sender: str, now: float) -> Pending:
+        """Into the archive and among those whose reports are waited for."""
+        row = self._archive.add_command(
+            time=now,
+            unit=request.unit,
+            name=request.name,
+            arguments=dict(request.arguments),
+            sender=sender,
+            apid=request.apid,
+            sequence=request.sequence,
+            data=packet,
+        )
+        definition = request.definition
+        pending = Pending(
+            id=row,
+            unit=request.unit,
+            name=request.name,
+            arguments=request.arguments,
+            sender=sender,
+            apid=request.apid,
+            sequence=request.sequence,
+            acks=request.acks,
+            two_step=definition is not None and definition.two_step,
+            argument_names=tuple(f.name for f in definition.args) if definition else (),
+        )
+        self._remember(pending)
+        return pending
+
+    def _remember(self, command: Pending) -> None:
         self._by_request[command.apid, command.sequence] = command
         self._by_id[command.id] = command
         if len(self._by_id) > KEPT:
