@@ -1,7 +1,8 @@
 """Slots: pieces of a picture of fixed size, each decodable alone. Header and CRC; the body is the writer's.
 
 Every slot (200 bytes if not told otherwise, one of a refinement three times that): picture u8, layer (3 bits) plane (2)
-codec (3), first block u16, then for layers 0 and 1 width in blocks - 1 u8 and depth - 8 (3 bits) with block count (13), CRC-16 u16 over the slot with this field zero; body.
+codec (3), first block u16, then for layers 0 and 1 width in blocks - 1 u8 and depth - 8 (3 bits) with
+block count (13), CRC-16 u16 over the slot with this field zero; body.
 """
 
 from micropython import const
