@@ -9,9 +9,8 @@ if not STRAPPED:  # noqa: F821 - boot.py runs in the same namespace
         from rover.arena import Arena
 
         ARENA = Arena()  # before any other import, while the heap is one piece
-        gc.threshold(
-            24576
-        )  # what loading modules leaves behind goes now and then: less often, and free memory is in pieces
+        # What loading modules leaves behind goes now and then: less often, and free memory is in pieces.
+        gc.threshold(24576)
         from rover.app import main
 
         main(SLOT, ARENA)  # noqa: F821
