@@ -283,6 +283,7 @@ def put_back(flight, command):
         flight.command("set_time", seconds=int(flight.session.now), fraction=0)
 
 
+@pytest.mark.timeout(3600)  # `capture` has some forty cases: ten minutes on a loaded machine
 @pytest.mark.parametrize("command", sampled(2, 6))
 def test_good_and_boundary_arguments_end_as_they_should(flight, command):
     prepare(flight, command)
