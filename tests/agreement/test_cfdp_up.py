@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rovercam.protocol.cfdp import Cancelled, Direction, Finished, RequestError, Settings
+from rovercam.protocol.cfdp import Cancelled, Direction, Entity, Finished, RequestError, Settings
 from rovercam_hil.micropython.cfdp_line import Line, new_board
 from rovercam_hil.micropython.worker import Worker
 
@@ -139,3 +140,25 @@ def test_bad_requests(tmp_path: Path, board: Worker) -> None:
     for name, checksum in (("", 0), ("x" * 200, 0), ("/f/x", 1)):
         with pytest.raises(RequestError):
             line.ground.put(1, b"", name, checksum=checksum)
+
+
+@pytest.mark.parametrize("last", [0, 100], ids=["the same numbers again", "other numbers"])
+def test_a_ground_that_forgot_its_files_can_send_again(board: Worker, tmp_path: Path, last: int) -> None:
+    """Four files begun by a ground whose archive is gone take all the room that there is. They give way when their numbers
+    are used again, or once they have been silent."""
+    line = Line(board, tmp_path, capacity=200)
+    for n in range(4):
+        line.ground.put(1, bytes(5000), f"/f/old{n}")
+    assert line.run(lambda: board.eval("sum(e[0].endswith('.rx') for e in os.ilistdir('/f/t'))") == 4, 60)
+    line.kill_ground()
+    line.run(lambda: False, 2)  # what is on its way arrives
+    shutil.rmtree(tmp_path / "ground")
+    line.start_ground()
+    line.ground = Entity(0, line.store, line.now, line.settings, last_number=last)
+    data = random.Random(4).randbytes(3000)
+    for n in range(6):
+        line.ground.put(1, data[n:], f"/f/new{n}")
+    assert line.run(
+        lambda: sum(isinstance(e, Finished) and e.direction == Direction.UP for e in line.events) == 6, 1200
+    )
+    assert [line.board_file(f"new{n}") for n in range(6)] == [data[n:] for n in range(6)]

@@ -22,6 +22,7 @@ _D_KEEP_ALIVE = const(12)
 _C_FILESTORE = const(4)
 _C_CHECKSUM = const(5)
 _C_SIZE = const(6)
+_C_INACTIVITY = const(8)
 _C_UNSUPPORTED = const(11)
 
 _F_ACK = const(1)
@@ -30,6 +31,7 @@ _F_FINISHED = const(4)
 _F_KEEP_ALIVE = const(8)
 
 _MAX_RX = const(4)
+_SILENT = const(64)  # backoff after six requests, or Finished, that nobody answered
 _LAST_MS = const(60000)
 _ENDED = const(8)  # ended transactions remembered, to answer late PDUs
 
@@ -100,7 +102,7 @@ class Receiver:
         name = str(
             bytes(mv[p + 1 : p + 1 + m] or mv[15 : 15 + n]), "utf-8"
         )  # a bad one raises UnicodeError, a ValueError
-        if rx and rx.ended:
+        if rx and (rx.ended or rx.path and (rx.path != name or rx.size != size)):
             self._end(rx)  # the ground has started anew and uses the number again
             rx = None
         self._forget_old(source, seq)
@@ -323,7 +325,7 @@ class Receiver:
         return rx
 
     def _new(self, source, seq, cls):
-        if len(self._rxs) >= _MAX_RX:
+        if len(self._rxs) >= _MAX_RX and not self._make_room():
             self.dropped += 1
             return None
         rx = Rx(self._owner.folder, source, seq, cls)
@@ -331,6 +333,18 @@ class Receiver:
             rx.timer = 500  # without metadata by then it is asked for
         self._rxs.append(rx)
         return rx
+
+    def _make_room(self):
+        """The file goes that was asked for longest without an answer: a ground that lost its archive knows nothing of it."""
+        rx = max(self._rxs, key=lambda rx: rx.backoff)
+        if rx.backoff < _SILENT:
+            return False
+        if not rx.ended:
+            self._owner._event(cfdp.FAULT, rx, _C_INACTIVITY)
+            rx.condition = _C_INACTIVITY
+            rx.ended = True
+        self._end(rx)
+        return True
 
     def _restore(self):
         folder = self._owner.folder

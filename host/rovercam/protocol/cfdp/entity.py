@@ -283,10 +283,11 @@ class Entity:
     def _drop_ended(self) -> None:
         ended = [r for r in self._receivers.values() if r.state in ("closed", "cancelled")]
         for receiver in ended[: max(0, len(ended) - KEPT)]:
-            del self._receivers[receiver.id]  # its file stays with the store's owner
+            self._forget(receiver)
         sent = [s for s in self._senders.values() if s.state == "closed"]
         for sender in sent[: max(0, len(sent) - KEPT)]:
             del self._senders[sender.id]
+            self._store.forget(sender.id)
 
     def _drop_open(self, unit: int) -> None:
         """Room for one more file of this unit: the one that was silent longest goes, one without metadata first."""

@@ -57,7 +57,7 @@ class Store(Protocol):
         """Drops the bytes, not the record."""
 
     def forget(self, transaction: TransactionId) -> None:
-        """Drops everything."""
+        """Drops everything; of an ended transaction long after its Finished, which is when its bytes are to be taken."""
 
 
 class FileStore:
