@@ -29,7 +29,11 @@ from rovercam.protocol.cfdp import (
     repair,
 )
 from rovercam.protocol.cfdp.ranges import Ranges, SendingOrder
-from spacepackets.cfdp.pdu import NakPdu
+from spacepackets.cfdp.conf import PduConfig
+from spacepackets.cfdp.defs import TransmissionMode
+from spacepackets.cfdp.pdu import NakPdu, PromptPdu
+from spacepackets.cfdp.pdu.prompt import ResponseRequired
+from spacepackets.util import ByteFieldU8, ByteFieldU64
 
 spans = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)).map(sorted).map(tuple), max_size=12)
 
@@ -244,3 +248,17 @@ def test_an_order_that_no_unit_sends_costs_nothing() -> None:
     out = entity.poll(2.0)
     asked = [pdus.parse(p).directive for _, p in out if pdus.parse(p).towards_sender]
     assert [d.segment_requests for d in asked if isinstance(d, NakPdu)] == [[(0, size)]]
+
+
+def test_a_number_longer_than_ours_is_none_of_ours() -> None:
+    """Ids and transaction numbers may have eight bytes (727.0-B-5 5.1.8); the unit's have one and two, and so has what answers."""
+    entity = Entity(0, MemoryStore())
+    conf = PduConfig(
+        source_entity_id=ByteFieldU8(1),
+        dest_entity_id=ByteFieldU8(0),
+        transaction_seq_num=ByteFieldU64(1 << 60),
+        trans_mode=TransmissionMode.ACKNOWLEDGED,
+    )
+    entity.pdu_in(1, bytes(PromptPdu(conf, ResponseRequired.KEEP_ALIVE).pack()), 1.0)
+    assert entity.counters.pdus_bad == 1
+    assert list(entity.poll(2.0)) == []

@@ -94,6 +94,8 @@ def _parse(pdu: bytes) -> Parsed:
     if header.packet_len != len(pdu):
         raise PduError(f"PDU of {len(pdu)} bytes says {header.packet_len}")
     source, number = conf.source_entity_id.value, conf.transaction_seq_num.value
+    if source > 0xFF or number > 0xFFFF:
+        raise PduError(f"transaction {source}-{number}: ids have one byte here, numbers two")
     dest, cls = conf.dest_entity_id.value, 1 if conf.trans_mode == TransmissionMode.UNACKNOWLEDGED else 2
     if header.pdu_type == PduType.FILE_DATA:
         data = FileDataPdu.unpack(pdu)
