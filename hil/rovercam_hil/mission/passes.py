@@ -16,7 +16,7 @@ from rovercam_hil.mission.flight import REMOTE, Flight, Shot
 from rovercam_hil.mission.remote import in_rover_store
 from rovercam_hil.relay.contacts import Contact, Plan
 
-FIRST, BETWEEN, SECOND = 9.0, 25.0, 150.0
+FIRST, BETWEEN, SECOND = 9.0, 18.0, 150.0
 """Seconds of the two passes and of the silence between them: a real day's, shortened."""
 SILENT_AFTER = 10
 """Seconds after which the rover takes the ground for gone (parameter store_after)."""
