@@ -15,7 +15,7 @@ _LAYERS = const(7)
 _CODEC = const(8)
 _FORMAT = const(9)
 _REFINEMENTS = const(2)  # of a lossless picture, behind its base
-_LONG = const(3)  # slots of 200 bytes that one of a refinement is long (rover.imaging.slots)
+_LONG = const(3)  # slots of 200 bytes that one of a refinement is long (rover.imaging.segments)
 
 
 def _slots(record, layer):

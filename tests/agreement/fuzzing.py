@@ -126,7 +126,18 @@ def pdu(rng: random.Random, good: bytes, sender: int, number: int, receiver: int
     return struct.pack(">BHBBHB", first, len(body), 1, sender, number, receiver) + body
 
 
-class Cfdp:
+class _Transfers:
+    """What the fuzzers of the file transfer entity share."""
+
+    entity: Entity
+
+    @property
+    def taken(self) -> int:
+        counters = self.entity.counters
+        return counters.pdus_in - counters.pdus_bad - counters.pdus_foreign
+
+
+class Cfdp(_Transfers):
     """The file transfer entity, files coming and going."""
 
     def __init__(self) -> None:
@@ -134,11 +145,6 @@ class Cfdp:
         self._good = pdus_of(pdus.Builder(1, 5, 0))
         self._sent: TransactionId | None = None
         self._fed = 0
-
-    @property
-    def taken(self) -> int:
-        counters = self.entity.counters
-        return counters.pdus_in - counters.pdus_bad - counters.pdus_foreign
 
     def one(self, rng: random.Random) -> bytes:
         good = rng.choice(self._good)
@@ -162,7 +168,7 @@ class Cfdp:
         self.entity.events()
 
 
-class Repair:
+class Repair(_Transfers):
     """Repair packets of class 1, solved as far as they let."""
 
     def __init__(self) -> None:
@@ -182,11 +188,6 @@ class Repair:
                     head = repair.HEADER.pack(1, 5, size, total, 100, generation, rows[i])
                     self._packets.append(head + b"".join(map(bytes, coded[i : i + 2])))
         self._fed = 0
-
-    @property
-    def taken(self) -> int:
-        counters = self.entity.counters
-        return counters.pdus_in - counters.pdus_bad - counters.pdus_foreign
 
     def one(self, rng: random.Random) -> bytes:
         good = rng.choice(self._packets)

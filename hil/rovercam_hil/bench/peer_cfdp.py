@@ -29,13 +29,13 @@ from cfdppy.mib import (
 )
 from cfdppy.request import PutRequest
 from cfdppy.user import CfdpUserBase
+from rovercam.protocol.profiles import MARKER
 from spacepackets.cfdp.defs import ChecksumType, TransmissionMode
 from spacepackets.cfdp.pdu.helper import PduFactory
 from spacepackets.countdown import Countdown
 from spacepackets.seqcount import SeqCountProvider
 from spacepackets.util import ByteFieldU8
 
-MARKER = bytes.fromhex("1acffc1d")
 LONGEST = 2048  # bytes of a PDU; a longer one is a damaged length
 _FOREVER = 1_000_000
 _SENDER, _RECEIVER = 1, 0

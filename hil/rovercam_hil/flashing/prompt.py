@@ -18,12 +18,12 @@ from typing import Any
 
 from rovercam.line.errors import LineError
 from rovercam.line.ports import open_port, ports
+from rovercam.protocol.profiles import MARKER
 
 from rovercam_hil.boards.base import BoardError
 
 OLDEST = (1, 24)
 CHUNK = 4096
-MARKER = b"\x1a\xcf\xfc\x1d"  # of a frame
 ANSWER_S = 20.0
 SILENT_S = 60.0  # the board may work so long without a word
 BEAT_S = 6.0  # a unit that has nothing to say sends an idle frame every 2 s (parameter keep_alive_period)

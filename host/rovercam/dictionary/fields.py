@@ -110,7 +110,7 @@ def encode_field(field: Field, value: Any, dictionary: Dictionary, context: Mapp
     if field.type.endswith("[]"):
         return _encode_list(field, value, dictionary)
     if field.type in ("string", "bytes"):
-        data = _bytes_of(field, value)
+        data = bytes_of(field, value)
         if len(data) > (field.max_items or MAX_STRING):
             raise ValueRefused(f"{field.name}: {len(data)} bytes, at most {field.max_items or MAX_STRING} are allowed")
         return bytes([len(data)]) + data
@@ -122,7 +122,7 @@ def encode_field(field: Field, value: Any, dictionary: Dictionary, context: Mapp
     return pack(field.type, to_raw(field, value, dictionary), dictionary)
 
 
-def _bytes_of(field: Field, value: Any) -> bytes:
+def bytes_of(field: Field, value: Any) -> bytes:
     """A string as UTF-8; bytes may be given as hexadecimal text."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)

@@ -17,6 +17,7 @@ from typing import Any
 
 from rovercam.archive import Archive, ArchiveError
 from rovercam.dictionary import Dictionary, DictionaryError, encode_command, find
+from rovercam.dictionary.fields import bytes_of
 from rovercam.keys import KeyStore, KeyStoreError
 from rovercam.protocol import pus, tc
 from rovercam.protocol.cfdp import Entity, RequestError, Settings, TransactionId
@@ -386,8 +387,7 @@ class Station:
         link = self._unit(unit)
         self._open(link)
         if name == "rotate_key" and link.keys is not None:
-            nonce = arguments["nonce"]  # as encode_command() takes it
-            link.keys.propose(bytes.fromhex(nonce) if isinstance(nonce, str) else bytes(nonce))
+            link.keys.propose(bytes_of(definition.args[0], arguments["nonce"]))
         apid = self.dictionary.apid(unit)
         sequence = link.next_sequence(self.archive, apid)
         packet = pus.build_command(apid, sequence, definition.service, definition.subtype, data, acks=acks)
