@@ -12,6 +12,7 @@ from typing import Protocol
 
 from rovercam.station.core import Station
 
+from rovercam_hil.boards.apart import Apart
 from rovercam_hil.boards.base import BoardTimeout
 from rovercam_hil.boards.pico import EmulatedPico
 from rovercam_hil.devices.radio import RadioBridge
@@ -61,14 +62,22 @@ class Air:
     """The short-range radio between a rover's bridge and the line of a board that is near."""
 
     bridge: RadioBridge
-    board: EmulatedPico
+    board: EmulatedPico | Apart
     towards: Direction
     """To the rover."""
     away: Direction
 
+    def begin(self, elapsed: float) -> None:
+        """A board in a process of its own starts now, and runs up to ``elapsed`` beside the others."""
+        if isinstance(self.board, Apart):
+            self.board.begin(max(0.0, elapsed - self.board.time))
+
     def step(self, elapsed: float) -> None:
         """Run the board up to ``elapsed`` and carry what both have sent."""
-        self.board.run(max(0.0, elapsed - self.board.time))
+        if isinstance(self.board, Apart):
+            self.board.finish()
+        else:
+            self.board.run(max(0.0, elapsed - self.board.time))
         data, times = self.board.read_timed()
         if data:
             self.towards.push(data, times)
@@ -113,7 +122,11 @@ class Session:
         return link
 
     def join(
-        self, bridge: RadioBridge, board: EmulatedPico, towards: Direction | None = None, away: Direction | None = None
+        self,
+        bridge: RadioBridge,
+        board: EmulatedPico | Apart,
+        towards: Direction | None = None,
+        away: Direction | None = None,
     ) -> Air:
         """Put a board at the other end of a rover's radio, instead of at the station's."""
         air = Air(bridge, board, towards or Clear(), away or Clear())
@@ -123,6 +136,8 @@ class Session:
     def step(self, seconds: float) -> None:
         """One slice."""
         self.elapsed += seconds
+        for air in self.airs:
+            air.begin(self.elapsed)
         for link in self.links:
             self._down(link, seconds)
         for air in self.airs:

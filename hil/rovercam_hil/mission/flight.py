@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rovercam.archive import Archive
+from rovercam.dictionary import load
 from rovercam.keys import KeyStore
 from rovercam.marstime import ZHURONG
 from rovercam.station import updates
@@ -17,9 +18,11 @@ from rovercam.station.pictures import render
 
 from rovercam_hil.boards.unit import Unit, make_unit
 from rovercam_hil.clock.session import Session
+from rovercam_hil.devices.arducam_mega import SIZES
 from rovercam_hil.mission import remote
 from rovercam_hil.mission.checks import MissionFailed
-from rovercam_hil.mission.eyes import Eye, Eyes, Surroundings, servo_pan
+from rovercam_hil.mission.eyes import Eye, Eyes, Surroundings, head_pan, servo_pan
+from rovercam_hil.world.ahead import Ahead
 from rovercam_hil.world.dynamics import Rover
 from rovercam_hil.world.world import World
 
@@ -107,9 +110,9 @@ class Flight:
         self.eyes.mast.rig = self.eyes.right.rig = self.rig
         self.air = Surroundings(self.world, self.rig)
         self.far_eye = Eye(self.eyes.remote)
-        self.far = remote.make_remote(self.far_eye, self.seed, self.image)
+        self.far = remote.Remote(self.far_eye, self.seed, self.image)
         keys = KeyStore(self.out / "keys")
-        for unit in (self.unit, self.far.unit):
+        for unit in (self.unit, self.far):
             keys.put(unit.number, unit.key, overwrite=True)
         for old in self.out.glob("archive.db*"):
             old.unlink()
@@ -118,19 +121,21 @@ class Flight:
         self.session = Session(self.station, start=self.start, record=True)
         self.gates = [remote.Gate(lambda: self.session.start) for _ in range(2)]
         self.link = self.session.add(self.unit.board, PORT, *self.gates)
-        self.session.join(self.rig.radio, self.far.unit.board)
+        self.session.join(self.rig.radio, self.far.board)
         if self.pace:
             self.session.on_slice.append(_Pace(self.pace))
         self.recording: list[tuple[float, bytes]] = []
         self.heard: list[updates.Update] = []
         self.commands: dict[int, updates.CommandChanged] = {}
         self.station.subscribe(self._hear)
+        self.ahead = Ahead(self.world)
         self._epoch()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for unit in (self.unit, self.far.unit):
+        for unit in (self.unit, self.far):
             unit.board.close()
+        self.ahead.close()
         self.station.commit(self.session.now)
         self._keep()
         self.archive.close()
@@ -173,13 +178,13 @@ class Flight:
     def wake_remote(self) -> None:
         """The released camera's unit starts, and is heard by the rover's radio."""
         self.command("start_radio")
-        self.far.unit.board.power_on()
+        self.far.board.power_on()
         self._first_report(REMOTE)
 
     def rest_remote(self) -> None:
         """The released camera has done its work: the rover listens to it no longer, and it goes out."""
         self.command("stop_radio")
-        self.far.unit.board.power_off()
+        self.far.board.power_off()
 
     def _first_report(self, unit: int) -> None:
         self.heard.clear()
@@ -205,7 +210,7 @@ class Flight:
         self._keep()
         self.session.start += seconds
         self._epoch()
-        for unit in (self.unit, self.far.unit):
+        for unit in (self.unit, self.far):
             if unit.board.powered:
                 self.command("set_time", unit=unit.number, seconds=int(self.now))
 
@@ -245,6 +250,12 @@ class Flight:
         self.command("point_mast", pan=servo_pan(pan), tilt=round(tilt, 1))
         self.session.run(0.3)
         self.eyes.mast.follow()  # other cameras see the head, too
+
+    def foresee(self, camera: str, size: str, pan: float | None = None, tilt: float = 0.0, after: float = 3.0) -> None:
+        """A picture of the rover's will be wanted in about ``after`` seconds: the second process renders it meanwhile."""
+        joints = None if pan is None else replace(self.world.joints, pan=head_pan(servo_pan(pan)), tilt=round(tilt, 1))
+        pixels = SIZES[load().enums["picture_size"][size]]
+        self.ahead.begin(self.eyes.scenes[camera].camera, self.now + after, pixels, joints)
 
     # -------------------------------------------------------------------------------------------------------- pictures
     def eye(self, camera: str, unit: int = ROVER) -> Eye:

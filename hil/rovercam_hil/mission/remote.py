@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from rovercam_hil.boards import filesystem
+from rovercam_hil.boards.apart import Apart
 from rovercam_hil.boards.pico import EmulatedPico
-from rovercam_hil.boards.unit import Unit, make_unit
+from rovercam_hil.boards.unit import Unit, make_unit, unit_key
+from rovercam_hil.process import Ask
 from rovercam_hil.relay.contacts import Plan
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ NUMBER = 2
 AIR_BAUD = 57600
 """Of the radio; on both sides of it is a UART."""
 CONFIG = {"role": "remote", "profile": 2}
+
+
+class Seeing(Protocol):
+    """``taken``: when it last took a picture, board seconds."""
+
+    taken: float
 
 
 class Battery:
@@ -34,7 +41,7 @@ class Battery:
     IDLE, CAMERA, RADIO = 0.055, 0.140, 0.045
     """Amperes: the board, the camera for some seconds after a picture, the radio while bytes go out."""
 
-    def __init__(self, board: EmulatedPico, eye: Eye, capacity: float = 0.35, resistance: float = 0.18) -> None:
+    def __init__(self, board: EmulatedPico, eye: Seeing, capacity: float = 0.35, resistance: float = 0.18) -> None:
         """capacity in ampere-hours."""
         self.board, self.eye = board, eye
         self.capacity, self.resistance = capacity, resistance
@@ -63,20 +70,54 @@ class Battery:
         return float(np.interp(left, self.STATE, self.VOLTS)) - amperes * self.resistance
 
 
-@dataclass
+class FarEye:
+    """What the released camera sees, asked of the process that has the world; ``taken`` as mission.eyes.Eye's."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self.taken = -1e9
+
+    def picture(self, time: float, width: int, height: int) -> np.ndarray:
+        self.taken = time
+        found: np.ndarray = self._ask("picture", time, width, height)
+        return found
+
+    def light(self, time: float) -> float:
+        found: float = self._ask("light", time)
+        return found
+
+
+class FarUnit:
+    """Unit 2 with its battery, in its own process."""
+
+    def __init__(self, ask: Ask, seed: int, image: str | None) -> None:
+        eye = FarEye(ask)
+        unit = make_unit(unit=NUMBER, seed=seed, scenes={"mast": eye}, baud=AIR_BAUD, image=image, config=CONFIG)
+        assert unit.rig is not None
+        self.board = unit.board
+        self.battery = Battery(unit.board, eye)
+        unit.rig.power.voltage = self.battery.voltage
+        unit.rig.power.current = self.battery.current
+
+
 class Remote:
-    unit: Unit
-    battery: Battery
+    """The released camera's unit, off at first; ``eye`` is what its one camera looks through."""
 
+    def __init__(self, eye: Eye, seed: int, image: str | Path | None) -> None:
+        self.eye = eye
+        self.number = NUMBER
+        self.key = unit_key(seed, NUMBER)
+        arguments = {"seed": seed, "image": None if image is None else str(image)}
+        self.board = Apart(f"unit {NUMBER}", f"{__name__}:FarUnit", arguments, self._serve)
 
-def make_remote(eye: Eye, seed: int, image: str | Path | None) -> Remote:
-    """Unit 2, off: its one camera looks where the released camera looks."""
-    unit = make_unit(unit=NUMBER, seed=seed, scenes={"mast": eye}, baud=AIR_BAUD, image=image, config=CONFIG)
-    assert unit.rig is not None
-    battery = Battery(unit.board, eye)
-    unit.rig.power.voltage = battery.voltage
-    unit.rig.power.current = battery.current
-    return Remote(unit, battery)
+    def _serve(self, name: str, *arguments: Any) -> Any:
+        return self.eye.picture(*arguments) if name == "picture" else self.eye.light(*arguments)
+
+    @property
+    def drawn(self) -> float:
+        """Ampere-seconds its battery has given."""
+        found: float = self.board.ask("battery.drawn")
+        return found
 
 
 class Gate:

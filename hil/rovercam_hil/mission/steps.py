@@ -8,6 +8,7 @@ are driven in the world model by its reference driver, to keep the demonstration
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -18,9 +19,10 @@ from rovercam.release.mosaic import Mosaic, View, mosaic
 
 from rovercam_hil.mission.checks import Checks, MissionFailed
 from rovercam_hil.mission.flight import REMOTE, Flight, Shot
+from rovercam_hil.mission.orbit import FlyBys, fly_by
 from rovercam_hil.mission.passes import Passes, in_two_passes
 from rovercam_hil.world import framing
-from rovercam_hil.world.dynamics import COUNT, Rover, drive_to, on_deck, turn_to
+from rovercam_hil.world.dynamics import Rover, drive_to, on_deck, turn_to
 from rovercam_hil.world.optics import MAST
 from rovercam_hil.world.world import World
 
@@ -64,8 +66,6 @@ class Mission:
     motion: list[Shot] = field(default_factory=list)
     places: dict[str, tuple[float, float]] = field(default_factory=dict)
     """True places of the rover, metres east and north of the platform."""
-    travelled: dict[str, float] = field(default_factory=dict)
-    """Metres of wheel odometry at the same moments."""
     drives: list[Drive] = field(default_factory=list)
     passes: Passes | None = None
 
@@ -75,6 +75,7 @@ class Mission:
         self.rover.show()
         self.world.movers.append(self.rover.show)
         self.flight.drives(self.rover)
+        self.fly_bys: Callable[[], FlyBys]
 
     def run(self, sols: int = 3) -> None:
         """sols: 1 ends after the roll-off, 2 after the portraits."""
@@ -86,11 +87,15 @@ class Mission:
         self.release()
         self.portraits()
         if sols > 2:
+            # Days later, and in another process: the drive south and the two passes of the orbiter.
+            self.fly_bys = self.flight.ahead.run(fly_by, self.rover.state())
             self.weather()
 
     # ------------------------------------------------------------------------------------------------------ the steps
     def before_roll_off(self) -> None:
         flight = self.flight
+        for k, pan in enumerate(PANORAMA_PANS):
+            flight.foresee("mast", self.panorama_size, pan, -9.0, after=6.0 + 3.4 * k)
         flight.wake()
         self.checks.that(
             "landing site is reached on sol 8", ZHURONG.moment(flight.now).sol == 8, ZHURONG.moment(flight.now).label
@@ -111,6 +116,8 @@ class Mission:
                     falloff=MAST.falloff,
                 )
             )
+        flight.foresee("mast", self.key_size, 172.0, -34.0, after=1.5)
+        flight.foresee("hazard", self.key_size, 172.0, -34.0, after=10.0)
         self.panorama = mosaic(views)
         width = self.panorama.picture.shape[1] * self.panorama.degrees_per_pixel
         self.checks.near("the panorama goes all round", width, 360.0, 0.5, "°")
@@ -141,6 +148,8 @@ class Mission:
             f"{r.pose.z:.2f} m",
         )
         self.checks.that("it did not topple", not r.toppled)
+        self.flight.foresee("mast", self.key_size, -25.0, -6.0, after=2.0)
+        self.flight.foresee("hazard", "qvga", -25.0, -6.0, after=9.0)
         self.flight.look(-25.0, -6.0)
         self._shot("first view of the terrain from the surface", size=self.key_size)
         self._shot("hazard camera, by the wavelet codec", "hazard", "qvga", codec="rate", rate=1.0, format="grey")
@@ -154,7 +163,9 @@ class Mission:
             "bearing from the platform, south of east", math.degrees(math.atan2(-r.y, r.x)), 60.0, 4.0, "°"
         )
         heading = math.degrees(math.atan2(-r.y, -r.x))
-        self.flight.look((r.heading - heading + 180.0) % 360.0 - 180.0, -7.0)
+        pan = (r.heading - heading + 180.0) % 360.0 - 180.0
+        self.flight.foresee("mast", self.key_size, pan, -7.0, after=2.0)
+        self.flight.look(pan, -7.0)
         shot = self._shot("the landing platform from 6 m", size=self.key_size)
         self._sees(shot, "platform", 0.10)
 
@@ -247,12 +258,11 @@ class Mission:
 
     def _battery(self) -> None:
         """The released camera lives on what it took along."""
-        battery = self.flight.far.battery
         found = self.flight.archive.history(REMOTE, "bus_voltage", self.flight.start, 1e11)
         volts = [float(v) for v in found.values]
         self.checks.that(
             "the released camera's telemetry shows its battery falling", len(volts) > 2 and volts[-1] < volts[0],
-            f"{volts[0]:.2f} V to {volts[-1]:.2f} V, {battery.drawn / 3.6:.1f} mAh drawn",
+            f"{volts[0]:.2f} V to {volts[-1]:.2f} V, {self.flight.far.drawn / 3.6:.1f} mAh drawn",
         )  # fmt: skip
 
     def _portrait(self, name: str) -> Shot:
@@ -266,23 +276,7 @@ class Mission:
     def weather(self) -> None:
         """Warm noon to late afternoon, asleep, with housekeeping every minute."""
         self.flight.look(0.0, 0.0)
-        self.flight.sleep(600.0)
-
-    def drive_south(self, metres: float, name: str) -> None:
-        """Days of driving, the unit being off: only the rover moves, to ``metres`` from the platform or, next, further on."""
-        first = "6 June" not in self.places
-        # Around the camera that stands in the way.
-        way = ((self.rover.x + 3.0, self.rover.y - 4.0), (5.0, -14.0)) if first else ()
-        end = (2.0, -math.sqrt(metres**2 - 4.0)) if first else (self.rover.x - 3.0, self.rover.y - metres)
-        for x, y in (*way, end):
-            if not drive_to(self.rover, x, y):
-                raise MissionFailed(f"{name}: stuck at {self.rover.x:.1f}, {self.rover.y:.1f}")
-        self._mark(name)
-
-    def _mark(self, name: str) -> None:
-        self.rover.show()
-        self.places[name] = (self.rover.x, self.rover.y)
-        self.travelled[name] = (self.rover.pulses_left + self.rover.pulses_right) / 2 * COUNT
+        self.flight.sleep(360.0)
 
     # ------------------------------------------------------------------------------------------------------- helpers
     def _drive(self, what: str, x: float, y: float, *, backwards: bool = False, sleep: bool = True) -> None:

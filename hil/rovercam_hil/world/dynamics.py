@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -101,6 +102,17 @@ class Rover:
         self.pose = Pose(x, y, heading)
         self._rockers = (0.0, 0.0)
         self._settle()
+
+    def state(self) -> dict[str, Any]:
+        """All of it but the world, to be pickled."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("world", "surface")}
+
+    @classmethod
+    def at(cls, world: World, state: dict[str, Any]) -> Rover:
+        """A rover in this state in a world, which may be that of another process."""
+        rover = cls(world, 0.0, 0.0, 0.0)
+        rover.__dict__.update(state)
+        return rover
 
     # -- inputs ------------------------------------------------------------------------------------------------------
 

@@ -15,15 +15,28 @@ CELL = 0.02
 _SIDE = 256  # cells per tile: 5.12 m
 
 
+Tiles = dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]
+"""Place of a tile: depth and disturbance of its cells."""
+
+
 class Tracks:
     """Pressed ground. `version` rises with every change, for whoever caches pictures or meshes of it."""
 
     def __init__(self) -> None:
-        self._tiles: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._tiles: Tiles = {}
         self.version = 0
 
     def __len__(self) -> int:
         return len(self._tiles)
+
+    def tiles(self) -> Tiles:
+        """All there is, to be looked at or pickled only."""
+        return self._tiles
+
+    def put(self, tiles: Tiles) -> None:
+        """Have these tiles instead."""
+        self._tiles = tiles
+        self.version += 1
 
     def _tile(self, i: int, j: int) -> tuple[np.ndarray, np.ndarray]:
         key = (i, j)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from rovercam.marstime import ZHURONG, Site
@@ -68,6 +69,9 @@ class World:
         self.tracks = Tracks()
         self.renderer = Renderer(self.terrain, self.tracks)
         self.version = 0
+        """Of what was moved by hand."""
+        self.ahead: Callable[[tuple[Any, ...]], Frame | None] | None = None
+        """Asked for a frame (Camera.key) before one is rendered."""
         self.rover: Pose | None = None
         self.joints = rover_body.Joints()
         self.remote: Pose | None = None
@@ -84,6 +88,11 @@ class World:
     def changed(self) -> None:
         self.version += 1
 
+    def state(self, joints: rover_body.Joints | None = None) -> tuple[Any, ...]:
+        """What a picture depends on beside camera and light; ``joints``: as if the rover's were these."""
+        drawn = self.joints if joints is None else joints
+        return self.rover, drawn, self.remote, self.tracks.version, self.version
+
     def set_rover(self, pose: Pose | None, joints: rover_body.Joints | None = None) -> None:
         """Place the rover (None: not there) and its joints."""
         if joints is not None:
@@ -93,13 +102,11 @@ class World:
             self.renderer.set_body(
                 "rover", None if pose is None else rover_body.rover_mesh(self.joints).placed(pose.matrix())
             )
-            self.changed()
 
     def set_remote(self, pose: Pose | None) -> None:
         """Stand the remote camera on the ground (None: it is still under the rover)."""
         self.remote = pose
         self.renderer.set_body("remote", None if pose is None else rover_body.remote_mesh().placed(pose.matrix()))
-        self.changed()
 
     def on_ground(self, x: float, y: float, heading: float) -> Pose:
         """A pose standing on the ground at (x, y), following its slope over a metre."""
@@ -140,16 +147,28 @@ class Camera:
         self.epoch = 0.0
         """POSIX time at board time 0, for `picture` and `light`."""
 
-    def pose(self) -> np.ndarray:
-        """4 × 4 from the camera's frame (x line of sight, y left, z up) to the world."""
+    def pose(self, joints: rover_body.Joints | None = None) -> np.ndarray:
+        """4 × 4 from the camera's frame (x line of sight, y left, z up) to the world; ``joints``: as in World.state."""
         raise NotImplementedError
+
+    def key(self, t: float, size: tuple[int, int], joints: rover_body.Joints | None = None) -> tuple[Any, ...]:
+        """What the frame of time ``t`` depends on: equal keys, equal frames."""
+        pose = tuple(self.pose(joints).ravel().tolist())
+        return int(t // _STILL), self.world.state(joints), size, self.fine, pose
 
     def frame(self, t: float) -> Frame:
         """Linear radiance and what is seen where; kept while nothing moves."""
-        pose = self.pose()
-        key = (int(t // _STILL), self.world.version, self.world.tracks.version, self.size, self.fine, pose.tobytes())
+        key = self.key(t, self.size)
         if self._kept is not None and self._kept[0] == key:
             return self._kept[1]
+        frame = None if self.world.ahead is None else self.world.ahead(key)
+        if frame is None:
+            frame = self._render(t)
+        self._kept = (key, frame)
+        return frame
+
+    def _render(self, t: float) -> Frame:
+        pose = self.pose()
         w, h = self.size
         turn = pose[:3, :3].T
         rays = self.lens.directions(w, h) @ turn
@@ -158,11 +177,9 @@ class Camera:
             quarter = ((-0.375, -0.125), (0.125, -0.375), (0.375, 0.125), (-0.125, 0.375))
             finer = np.stack([self.lens.directions(w, h, dx, dy) @ turn for dx, dy in quarter])
         light = self.world.light((t // _STILL + 0.5) * _STILL)
-        frame = self.world.renderer.frame(
+        return self.world.renderer.frame(
             pose[:3, 3], rays, light, 1.0 / self.lens.focal(w), finer=finer, seed=self.world.seed
         )
-        self._kept = (key, frame)
-        return frame
 
     def image(self, t: float) -> np.ndarray:
         """The picture (H, W, 3) uint8 as the camera module delivers it at POSIX time `t`."""
@@ -197,10 +214,10 @@ class MastCamera(Camera):
         super().__init__(world, size, seed=seed + (0 if left else 1))
         self.left = left
 
-    def pose(self) -> np.ndarray:
+    def pose(self, joints: rover_body.Joints | None = None) -> np.ndarray:
         if self.world.rover is None:
             raise ValueError("the mast camera needs the rover to be placed (World.set_rover)")
-        return self.world.rover.matrix() @ rover_body.camera_pose(self.world.joints, self.left)
+        return self.world.rover.matrix() @ rover_body.camera_pose(joints or self.world.joints, self.left)
 
     def point(self, pan: float, tilt: float) -> None:
         """Turn the head: degrees to the right of straight ahead, and up."""
@@ -216,7 +233,7 @@ class HazardCamera(Camera):
         super().__init__(world, size, seed=seed + (0 if left else 1))
         self.left = left
 
-    def pose(self) -> np.ndarray:
+    def pose(self, joints: rover_body.Joints | None = None) -> np.ndarray:
         if self.world.rover is None:
             raise ValueError("the hazard camera needs the rover to be placed (World.set_rover)")
         return self.world.rover.matrix() @ rover_body.hazard_pose(self.left)
@@ -232,7 +249,7 @@ class RemoteCamera(Camera):
     def __init__(self, world: World, size: tuple[int, int] = (640, 480), seed: int = 5) -> None:
         super().__init__(world, size, seed=seed)
 
-    def pose(self) -> np.ndarray:
+    def pose(self, joints: rover_body.Joints | None = None) -> np.ndarray:
         if self.world.remote is not None:
             return self.world.remote.matrix() @ translation(0.125, 0.0, 0.13) @ rotation("y", -self.tilt)
         if self.world.rover is None:
