@@ -35,6 +35,7 @@ _AUTO_BALANCE = const(2)
 _POWER_NORMAL = const(0x05)
 _POWER_SLEEP = const(0x07)
 
+_LOOK_MS = const(10)  # between two looks at the state: each takes other tasks about 1 ms of the processor
 _IDLE_TIMEOUT_MS = const(2000)
 _CAPTURE_TIMEOUT_MS = const(4000)
 _MEMORY = const(8388608)  # the camera's picture memory, bytes
@@ -89,7 +90,7 @@ class ArducamMega(base.Camera):
             if time.ticks_diff(time.ticks_ms(), start) > _IDLE_TIMEOUT_MS:
                 # A floating or stuck line reads all ones or all zeros.
                 raise base.CameraError(base.ABSENT if state in (0, 255) else base.BUSY, state)
-            await asyncio.sleep_ms(2)
+            await asyncio.sleep_ms(_LOOK_MS)
 
     async def _set(self, register, value):
         self._write(register, value)
@@ -153,7 +154,7 @@ class ArducamMega(base.Camera):
         while not self._read(_STATE) & _STATE_DONE:
             if time.ticks_diff(time.ticks_ms(), start) > _CAPTURE_TIMEOUT_MS:
                 raise base.CameraError(base.NOT_READY, self._in[2])
-            await asyncio.sleep_ms(2)
+            await asyncio.sleep_ms(_LOOK_MS)
         if self._in[2] == 255 and self._read(_ID) not in _IDS:  # a line stuck high looks like "done"
             raise base.CameraError(base.ABSENT, 255)
         length = self._read(_LENGTH) | self._read(_LENGTH + 1) << 8 | self._read(_LENGTH + 2) << 16

@@ -69,6 +69,6 @@ class MPU6050:
             raise
         v = struct.unpack(">7h", self._data)
         for i in range(3):
-            self.acceleration[i] = v[i] * 980665 // 1638400
+            self.acceleration[i] = v[i] * 14039 // 23455  # 9806.65 / 16384; the products stay small integers
             self.rotation[i] = v[4 + i] * 100 // 131
         self.temperature = v[3] * 100 // 340 + 3653

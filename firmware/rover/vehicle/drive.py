@@ -72,6 +72,12 @@ class Move:
         self._reason = 0
         self._bias = 0.0
         self._up = None  # acceleration, smoothed: it shakes while driving
+        # the limits of this drive: looked up once, the loop has little time
+        self._upright = cos(p.get(d.P_TILT_LIMIT) * pi / 180)
+        self._stall = p.get(d.P_STALL_TIME) * 100
+        self._farthest = p.get(d.P_DRIVE_LIMIT) * 100 + _NEAR_MM
+        self._longest = p.get(d.P_DRIVE_TIMEOUT) * 1000
+        self._slip = p.get(d.P_SLIP_LIMIT)
         self._moved = [0, 0]  # per side: when its encoder last counted
         self._edges = [0, 0]
 
@@ -160,21 +166,20 @@ class Move:
         if self.way.update(counts[0], counts[1], turned, angle):
             # a wheel that stands looks like slip at first: that is for the stall limit to say
             turning = time.ticks_diff(now, min(self._moved)) < _TURNING_MS
-            if self.way.slip > self._app.pool.get(d.P_SLIP_LIMIT) and turning and not self._reason:
+            if self.way.slip > self._slip and turning and not self._reason:
                 self._reason = d.DRIVE_STOP_SLIP
         return now
 
     def _limits(self, start, now, turn):
         """The limit that is passed, or 0."""
-        p = self._app.pool
         x, y, z = self._up
-        if z < sqrt(x * x + y * y + z * z) * cos(p.get(d.P_TILT_LIMIT) * pi / 180):
+        if z < sqrt(x * x + y * y + z * z) * self._upright:
             return d.DRIVE_STOP_TILT
-        stall = p.get(d.P_STALL_TIME) * 100
-        if max(time.ticks_diff(now, t) for t in self._moved) > stall:
+        left, right = self._moved
+        if max(time.ticks_diff(now, left), time.ticks_diff(now, right)) > self._stall:
             return d.DRIVE_STOP_STALL
-        if self.way.rolled > p.get(d.P_DRIVE_LIMIT) * 100 + _NEAR_MM:
+        if self.way.rolled > self._farthest:
             return d.DRIVE_STOP_DISTANCE
-        if time.ticks_diff(now, start) > p.get(d.P_DRIVE_TIMEOUT) * 1000:
+        if time.ticks_diff(now, start) > self._longest:
             return d.DRIVE_STOP_TIMEOUT
-        return d.DRIVE_STOP_MODE if p.get(d.P_MODE) else 0
+        return d.DRIVE_STOP_MODE if self._app.pool.get(d.P_MODE) else 0
