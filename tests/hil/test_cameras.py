@@ -87,7 +87,7 @@ def test_jpeg_decodes_to_what_the_model_encoded(bench):
     picture = MarsScene(4).picture(0.0, 320, 240)
     b = bench(ArrayScene(picture))
     got = b.memory(1, 1)
-    mine = np.asarray(Image.open(io.BytesIO(sensor.jpeg(picture, 0))).convert("RGB"))
+    mine = np.asarray(Image.open(io.BytesIO(sensor.jpeg(picture, sensor.Settings().quality))).convert("RGB"))
     theirs = np.asarray(Image.open(io.BytesIO(got)).convert("RGB"))
     assert np.array_equal(mine, theirs)
     assert len(got) % 8 == 0

@@ -197,6 +197,10 @@ def _slots(recording: Recording, files: dict[str, bytes], told: set[str]) -> lis
     return faults
 
 
+NO_ENTRIES = b"\x01"
+"""A schedule that is enabled and empty: what the unit writes when the first table of its life was damaged."""
+
+
 def _newest(files: dict[str, bytes], table: str) -> bytes | None:
     whole = [
         files[n] for n in (table + ".0", table + ".1") if n in files and len(files[n]) >= 4 and not _crc16(files[n])
@@ -208,14 +212,14 @@ def _tables(files: dict[str, bytes], told: set[str]) -> list[str]:
     faults = []
     number = load().parameters[PARAMETER].id
     wanted = struct.pack(">HB", number, 2) + struct.pack(">H", VALUE)
-    for what, table, content in (
-        ("parameter", "/t/parameters", wanted),
-        ("schedule", "/t/schedule", struct.pack(">I", SCHEDULED)),
+    for what, table, content, old in (
+        ("parameter", "/t/parameters", wanted, None),
+        ("schedule", "/t/schedule", struct.pack(">I", SCHEDULED), NO_ENTRIES),
     ):
         found = _newest(files, table)
         if found is None and (what in told or files.get(f"{table}.1")):
             faults.append(f"{table} has no whole copy")
-        if found is not None and content not in found:
+        if found is not None and content not in found and (what in told or found != old):
             faults.append(f"{table} is neither old nor new")
     return faults
 

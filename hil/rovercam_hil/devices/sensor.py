@@ -37,7 +37,7 @@ class Settings:
     ev: int = 0
     balance: int = 0
     effect: int = 0
-    quality: int = 0
+    quality: int = 1  # of JPEG: 0 high, 1 default, 2 low
     noise: float = 0.0  # standard deviation in counts at nominal gain
 
     @property
