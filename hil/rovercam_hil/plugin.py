@@ -10,6 +10,7 @@ the bench do is skipped with the reason. Nothing heavy is imported until a fixtu
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from rovercam_hil.suite.bench import BenchUnit, Options, Power, View
     from rovercam_hil.suite.evidence import Evidence
+    from rovercam_hil.suite.forked import Files
     from rovercam_hil.suite.ground import Ground
     from rovercam_hil.suite.report import Report, Row
     from rovercam_hil.suite.wire import Wire
@@ -46,6 +48,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--wire", default="both", choices=(*WIRES, "both"), help="line of the emulated board")
     group.addoption("--bench-baud", type=int, default=921600, metavar="N", help="rate of the UART")
     group.addoption("--bench-unit", type=int, default=1, metavar="N", help="unit id")
+    group.addoption(
+        "--no-fork", action="store_true", help="boot a unit for each file, also where a fork of one would do"
+    )
+    group.addoption(
+        "--longest-first", action="store_true", help="files marked cost(seconds) first, for several processes"
+    )
     group.addoption("--fault-scenarios", type=int, default=4, metavar="N", help="random fault scenarios to run")
 
 
@@ -54,9 +62,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "slow: too long for every run; started by command (pytest -m slow)",
         "fresh(extra=…, config=…, bare=…, start=…, baud=…): a unit of its own, with these files and settings",
         "wires(*kinds): lines the scenario runs on: uart (default), usb",
+        "cost(seconds): what the file's scenarios take of a processor, about; see --longest-first",
         "timeout(seconds): pytest-timeout's, heeded where that is installed",
     ):
         config.addinivalue_line("markers", line)
+    if config.getoption("--longest-first") and hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False  # pytest-xdist would begin with the files of the most scenarios
     state = config.stash[STATE] = _State(config)
     if not hasattr(config, "workerinput"):  # a worker of pytest-xdist sees only its share
         config.pluginmanager.register(_Rows(state), "rovercam_rows")
@@ -72,6 +83,19 @@ class _State:
         self.folder: Path | None = (
             Path(config.getoption("--report")).absolute() if config.getoption("--report") else None
         )
+        self.paths: set[Path] = set()  # files with a scenario in them
+        self.files: Files | None = None
+
+    def forked_files(self, session: pytest.Session) -> Files:
+        """The children that files of scenarios run in."""
+        if self.files is None:
+            from rovercam_hil.suite.forked import Files
+
+            factory: pytest.TempPathFactory = self.config._tmp_path_factory  # type: ignore[attr-defined]
+            if self.folder is None:  # before there are children, each of which would make one
+                self.folder = factory.mktemp("hil-report", numbered=False)
+            self.files = Files(session, self.options, factory.mktemp("hil-booted"))
+        return self.files
 
     @property
     def options(self) -> Options:
@@ -171,6 +195,10 @@ class Bench:
             self.close()
         self._file = file
         unit = self._shared.get(wire)
+        if unit is None and self.state.files is not None:
+            unit = self.state.files.take(wire, self.folder / f"booted-{wire}")
+            if unit is not None:
+                self._shared[wire] = unit
         if unit is not None and unit.disturbed:
             from rovercam_hil.suite.ground import FactMissing
 
@@ -296,6 +324,25 @@ def _skipping(item: pytest.Item) -> Generator[None, Any, Any]:
         raise
 
 
+def _forks(config: pytest.Config) -> bool:
+    """Whether files of scenarios run in forked children: an emulated board, on Linux, without a debugger at the terminal."""
+    get = config.getoption
+    return (
+        sys.platform.startswith("linux")
+        and get("--board") == "pico"
+        and not (get("--no-fork") or get("usepdb") or get("trace"))
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    state = item.config.stash[STATE]
+    if item.path not in state.paths or not _forks(item.config):
+        return None
+    state.forked_files(item.session).run(item, nextitem)
+    return True
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
     return (yield from _skipping(item))
@@ -362,8 +409,27 @@ def _row(item: pytest.Item, report: pytest.TestReport) -> Row:
 
 
 @pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--longest-first"):
+        return
+    costs: dict[Path, float] = {}
+    for item in items:
+        marker = item.get_closest_marker("cost")
+        costs[item.path] = max(costs.get(item.path, 0.0), marker.args[0] if marker else 0.0)
+    items.sort(key=lambda item: -costs[item.path])
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    session.config.stash[STATE].paths = {
+        item.path for item in session.items if "bench" in getattr(item, "fixturenames", ())
+    }
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     state = session.config.stash[STATE]
+    if state.files is not None:
+        state.files.close()
     if hasattr(session.config, "workerinput"):
         return
     if state.used and state.config.getoption("--report") and state.report.rows and state.folder is not None:

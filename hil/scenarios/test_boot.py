@@ -3,6 +3,8 @@
 import pytest
 from rovercam.station import updates
 
+pytestmark = pytest.mark.cost(20)
+
 
 @pytest.mark.wires("uart", "usb")
 @pytest.mark.fresh(start=False)

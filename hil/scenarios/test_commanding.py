@@ -4,6 +4,8 @@ import pytest
 from rovercam.protocol import pus
 from rovercam.station import updates
 
+pytestmark = pytest.mark.cost(25)
+
 
 @pytest.mark.wires("uart", "usb")
 def test_ping(ground):

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.cost(40)
+
 SENSORS = {"weather": 2, "power": 4, "attitude": 8}
 
 

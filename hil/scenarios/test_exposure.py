@@ -1,6 +1,9 @@
 """Exposure: the picture stays right when the light changes, and does what it is told."""
 
 import numpy as np
+import pytest
+
+pytestmark = pytest.mark.cost(25)
 
 SMALL = {"size": "size_96x96", "codec": "raw", "width": 96, "height": 32, "x": 0, "y": 0}
 

@@ -4,6 +4,8 @@ import pytest
 from rovercam.station import updates
 from rovercam_hil.suite.bench import SAMPLE_PATH
 
+pytestmark = pytest.mark.cost(15)
+
 CONTENT = bytes((7 * k * k + k // 251) & 255 for k in range(20_000))
 
 

@@ -17,6 +17,8 @@ from rovercam_hil.boards.unit import make_unit
 from rovercam_hil.clock.session import Session
 from rovercam_hil.line import LineSpec, Link
 
+pytestmark = pytest.mark.cost(35)
+
 
 class Pair:
     """A unit and its ground, which can be killed."""

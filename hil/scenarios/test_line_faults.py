@@ -3,6 +3,8 @@
 import pytest
 from rovercam_hil.suite.bench import SAMPLE_PATH
 
+pytestmark = pytest.mark.cost(20)
+
 SPECS = {
     "ber": "ber=3e-4",
     "slips": "drop=5e-4,insert=5e-4",

@@ -19,6 +19,8 @@ from rovercam_hil.boards.unit import make_unit
 from rovercam_hil.clock.session import Session
 from rovercam_hil.line import LineSpec, Link
 
+pytestmark = pytest.mark.cost(30)
+
 PATH = "/t/resume.bin"
 DATA_HEADER = 12  # bytes of a File Data PDU before its data
 

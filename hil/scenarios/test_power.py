@@ -1,7 +1,10 @@
 """Resets and power cuts at any moment: the unit always comes back, and what was whole stays whole."""
 
+import pytest
 from rovercam.station import updates
 from rovercam_hil.suite.bench import SAMPLE_PATH
+
+pytestmark = pytest.mark.cost(45)
 
 
 def settled(unit, ground):
@@ -19,7 +22,7 @@ def test_power_cuts_during_capture_and_downlink(unit, ground, power, chance, evi
         ground.queue("capture", size="size_96x96", codec="rate", rate=1.0)
         power.cut_in_flash_write(chance.randrange(1, 40), chance.random())
         try:
-            ground.wait("the cut", lambda: not unit.board.powered, 15.0)
+            ground.wait("the cut", lambda: not unit.board.powered, 5.0)  # the picture is down after two seconds
         except AssertionError:
             power.cut()
         ground.run(chance.random())

@@ -1,6 +1,9 @@
 """Several faults at once, drawn by chance: the unit always comes back, and every fault that shows is named in an event."""
 
+import pytest
 from rovercam_hil.suite.randomfaults import run_scenario
+
+pytestmark = pytest.mark.cost(35)
 
 
 def pytest_generate_tests(metafunc):

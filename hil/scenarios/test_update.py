@@ -6,6 +6,8 @@ import pytest
 from rovercam import places
 from rovercam_hil.boards import bundle
 
+pytestmark = pytest.mark.cost(30)
+
 PING_TWICE = "def execute(app, key, args):\n    app.pus.report(17, 2, 0)\n    app.pus.report(17, 2, 0)\n"
 
 

@@ -92,7 +92,7 @@ def hil(
     if stop:
         command.append("-x")
     if board == "pico" and jobs > 1:
-        command += ["-n", str(jobs), "--dist", "loadfile"]
+        command += ["-n", str(jobs), "--dist", "loadfile", "--longest-first"]
     if board == "pico":
         _image_there(image)
     else:

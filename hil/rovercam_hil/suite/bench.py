@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,6 +187,18 @@ class BenchUnit:
             if self.wire_kind != "usb"
             else "(the USB port is the line)"
         )
+
+    def rest(self) -> None:
+        """Nothing is open on disk, so that the process can be copied with the unit in it; ``go_on`` ends that."""
+        self.station.commit(self.session.now)
+        self.archive.close()
+
+    def go_on(self, folder: Path) -> None:
+        """After ``rest``, with a copy of the unit's archive and keys in a new ``folder``."""
+        shutil.copytree(self.archive.path.parent, folder)
+        self.archive.path = folder / self.archive.path.name
+        self.archive.db = Archive(self.archive.path).db
+        self.station.keys.folder = folder / self.station.keys.folder.name
 
     def close(self) -> None:
         self.station.commit(self.session.now)
