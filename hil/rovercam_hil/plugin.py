@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rovercam_hil.suite.forked import Files
     from rovercam_hil.suite.ground import Ground
     from rovercam_hil.suite.report import Report, Row
+    from rovercam_hil.suite.units import Bench
     from rovercam_hil.suite.wire import Wire
 
 WIRES = ("uart", "usb")
@@ -48,12 +49,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--wire", default="both", choices=(*WIRES, "both"), help="line of the emulated board")
     group.addoption("--bench-baud", type=int, default=921600, metavar="N", help="rate of the UART")
     group.addoption("--bench-unit", type=int, default=1, metavar="N", help="unit id")
-    group.addoption(
-        "--no-fork", action="store_true", help="boot a unit for each file, also where a fork of one would do"
-    )
-    group.addoption(
-        "--longest-first", action="store_true", help="files marked cost(seconds) first, for several processes"
-    )
+    group.addoption("--no-fork", action="store_true", help="boot for each file, instead of a copy of one booted unit")
+    group.addoption("--longest-first", action="store_true", help="begin with the files marked to cost most")
     group.addoption("--fault-scenarios", type=int, default=4, metavar="N", help="random fault scenarios to run")
 
 
@@ -163,73 +160,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 # ---------------------------------------------------------------------------------------------------------- fixtures
 
 
-class Bench:
-    """Makes units, and keeps those that scenarios share."""
-
-    def __init__(self, state: _State, folder: Path) -> None:
-        self.state = state
-        self.folder = folder
-        self._shared: dict[str, BenchUnit] = {}
-        self._made = 0
-        self._file = ""
-
-    def fresh(self, wire: str, **arguments: Any) -> BenchUnit:
-        from rovercam_hil.boards.image import ImageMissing
-        from rovercam_hil.suite.bench import build
-
-        self._made += 1
-        if not self.state.options.emulated:
-            self.close()  # one port, one owner
-        try:
-            return build(self.state.options, self.folder / f"unit{self._made}", wire=wire, **arguments)
-        except ImageMissing as error:
-            pytest.skip(str(error))
-
-    def shared(self, wire: str, file: str) -> BenchUnit:
-        """A started unit in the state a scenario may expect.
-
-        Each file of scenarios has its own: what a scenario records then does not depend on which files went before, or
-        on another process. There is one real board only, and it stays.
-        """
-        if file != self._file and self.state.options.emulated:
-            self.close()
-        self._file = file
-        unit = self._shared.get(wire)
-        if unit is None and self.state.files is not None:
-            unit = self.state.files.take(wire, self.folder / f"booted-{wire}")
-            if unit is not None:
-                self._shared[wire] = unit
-        if unit is not None and unit.disturbed:
-            from rovercam_hil.suite.ground import FactMissing
-
-            try:
-                unit.mend()
-                unit.commandable()
-                unit.disturbed = False
-            except FactMissing:
-                self.drop(wire)
-                unit = None
-        if unit is None:
-            unit = self._shared[wire] = self.fresh(wire)
-        return unit
-
-    def drop(self, wire: str) -> None:
-        unit = self._shared.pop(wire, None)
-        if unit is not None:
-            unit.close()
-
-    def close(self) -> None:
-        for wire in list(self._shared):
-            self.drop(wire)
-
-
 @pytest.fixture(scope="session")
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """Makes units: ``bench.fresh("uart", extra={…})``; the caller closes them."""
+    from rovercam_hil.suite.units import Bench
+
     state = request.config.stash[STATE]
     if state.folder is None:
         state.folder = tmp_path_factory.mktemp("hil-report", numbered=False)
-    made = Bench(state, tmp_path_factory.mktemp("hil"))
+    made = Bench(state.options, tmp_path_factory.mktemp("hil"), state.files)
     yield made
     made.close()
 

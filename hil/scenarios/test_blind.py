@@ -138,9 +138,9 @@ class Blind:
 
 @pytest.fixture
 def blind(bench: Any, tmp_path: Path) -> Iterator[Blind]:
-    if not bench.state.options.emulated:
+    if not bench.options.emulated:
         pytest.skip("needs an emulated board: the line in between is the bench's")
-    made = Blind(tmp_path, bench.state.options)
+    made = Blind(tmp_path, bench.options)
     yield made
     made.close()
 

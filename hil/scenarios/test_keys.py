@@ -84,12 +84,12 @@ class Pair:
 
 @pytest.fixture
 def pair(bench: Any, tmp_path: Path) -> Iterator[Any]:
-    if not bench.state.options.emulated:
+    if not bench.options.emulated:
         pytest.skip("needs an emulated board: its key is changed for good")
     made: list[Pair] = []
 
     def make(**more: bool) -> Pair:
-        made.append(Pair(tmp_path, bench.state.options, **more))
+        made.append(Pair(tmp_path, bench.options, **more))
         return made[-1]
 
     yield make

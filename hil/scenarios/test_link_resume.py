@@ -140,12 +140,12 @@ class Mission:
 
 @pytest.fixture
 def missions(bench: Any, tmp_path: Path) -> Iterator[Any]:
-    if not bench.state.options.emulated:
+    if not bench.options.emulated:
         pytest.skip("needs an emulated board: the line in between is the bench's")
     made: list[Mission] = []
 
     def make(size: int, spec: str = "", baud: int = 115200) -> Mission:
-        made.append(Mission(tmp_path, bench.state.options, size, spec, baud))
+        made.append(Mission(tmp_path, bench.options, size, spec, baud))
         return made[-1]
 
     yield make
