@@ -44,6 +44,7 @@ def picture(kind: str, width: int, height: int, top: int) -> np.ndarray:
     [
         ("ground", 136, 40, 8, {"quality": 60, "refine": 2}),
         ("ground", 136, 40, 8, {"budget": 700}),
+        ("ground", 320, 240, 8, {"budget": 9600}),  # large enough for a copy of the parents
         ("noise", 64, 24, 8, {"quality": 30, "refine": 2}),
         ("extremes", 61, 27, 12, {"quality": 0, "refine": 2}),
     ],

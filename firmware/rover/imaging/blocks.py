@@ -91,22 +91,42 @@ def shifted(b: ptr16, width: int, shift: int):
 
 
 @micropython.viper
-def restart(w: ptr32, start: ptr8):
-    """The coder and its probabilities as at the start of a slot."""
+def restart(w: ptr32, start: ptr8, n: int):
+    """The coder and its n probabilities as at the start of a slot."""
     w[0] = 0
     w[1] = 0
     i = 1
     w[2] = i << 30  # no constant: 2^30 is no small integer on a board
     i = 0
-    while i < 200:
+    while i < n:
         w[32 + i] = (start[i] << 16) | 0x8000
         i += 1
 
 
 @micropython.viper
-def mean(a: ptr8, w: ptr32, e: ptr16):
-    """Append the decisions of DC of block w[BLOCK] to the list e."""
+def golomb(e: ptr16, j: int, m: int) -> int:
+    """Exponential Golomb code of m >= 1 as entries from e[j] on; returns where the next one stands."""
+    s = 0
+    while m >> s:
+        s += 1
+    e[j] = 0xA000 | s
+    j += 1
+    s -= 1
+    if s > 11:
+        e[j] = 0x8000 | ((s - 11) << 11) | ((m >> 11) & ((1 << (s - 11)) - 1))
+        j += 1
+        s = 11
+    if s:
+        e[j] = 0x8000 | (s << 11) | (m & ((1 << s) - 1))
+        j += 1
+    return j
+
+
+@micropython.viper
+def mean(a: ptr8, w: ptr32, words):
+    """Append the decisions of DC of block w[BLOCK] to the list."""
     base = int(a)
+    e = ptr16(words)
     j = 144 + w[15]
     b = w[9]
     known = w[10]
@@ -175,20 +195,7 @@ def mean(a: ptr8, w: ptr32, e: ptr16):
                 e[j] = z << 1
                 j += 1
             else:
-                y -= 8
-                s = 0
-                while y >> s:
-                    s += 1
-                e[j] = 0xA000 | s
-                j += 1
-                s -= 1
-                if s > 11:
-                    e[j] = 0x8000 | ((s - 11) << 11) | ((y >> 11) & ((1 << (s - 11)) - 1))
-                    j += 1
-                    s = 11
-                if s:
-                    e[j] = 0x8000 | (s << 11) | (y & ((1 << s) - 1))
-                    j += 1
+                j = int(golomb(words, j, y - 8))
             if k:
                 e[j] = 0x8000 | (k << 11) | (m & ((1 << k) - 1))
                 j += 1

@@ -26,6 +26,7 @@ class Budget:
                 "budget of %d bytes; the thumbnail alone may need %d" % (slots * encoder.slot, least * encoder.slot)
             )
         self._slots = slots
+        self._ends = encoder.slot // 2 * (2 if encoder.parts[-1] else 1)  # bytes that the last slots may leave empty
         self._rows = rows
         self._blocks = blocks
         self._shares = shares
@@ -56,7 +57,7 @@ class Budget:
         if thumbnail:
             used -= thumbnail.slots * encoder.slot
             left -= encoder.slot * ((thumbnail.slots * todo + strip) // (strip + 1) if strip else self._blocks // 460)
-        left = max(1, left - encoder.slot // 2) * 8
+        left = max(1, left - self._ends) * 8
         if self._guess:
             # the past counts less and less
             self._coded = 0.9 * self._coded + 8 * (used - self._used)

@@ -5,13 +5,9 @@ Files: in the order in which they are to be sent. 0 thumbnail, [base of the regi
 
 from array import array
 
-from micropython import const
-
 from rover import dictionary as d
 from rover.camera.pixels import add, luma, settle
 from rover.commander import Failed
-
-_CHUNK = const(2048)
 
 
 def make_writer(store, shot, arena):
@@ -35,69 +31,43 @@ def make_writer(store, shot, arena):
         from rover.imaging.color import Color
 
         return Color(store, shot, arena)
-    return (Raw if shot.codec == d.CODEC_RAW else Coded)(store, shot, arena)
+    if shot.codec == d.CODEC_RAW:
+        from rover.imaging.raw import Raw
+
+        return Raw(store, shot, arena)
+    return Coded(store, shot, arena)
 
 
-class _Rows:
+class Rows:
     """Rows of YUYV to rows of pixels, averaged over binning × binning."""
 
-    def _begin(self, shot):
+    def start(self, shot):
         self.binning = shot.binning
         self._k = 0
-        self._width = shot.width
+        self.width = shot.width
         self._sums = array("H", [0] * shot.width) if shot.binning > 1 else None
 
     def gather(self, line, out):
         # True when the row in out is complete
         if not self._sums:
-            luma(line, out, self._width)
+            luma(line, out, self.width)
             return True
-        add(line, self._sums, self._width, self.binning, 0, 2)
+        add(line, self._sums, self.width, self.binning, 0, 2)
         self._k += 1
         if self._k < self.binning:
             return False
         self._k = 0
-        settle(self._sums, out, self._width, self.binning)
+        settle(self._sums, out, self.width, self.binning)
         return True
 
 
-class Raw(_Rows):
-    """Codec id 0: pixels as they are, one layer."""
-
-    def __init__(self, store, shot, arena):
-        self._begin(shot)
-        rows = max(1, min(shot.height, _CHUNK // shot.width))
-        self._buf = arena[: rows * shot.width]
-        self._at = 0
-        self._file = open(store.path(shot.number, 0), "wb")
-        self.layers = 1
-
-    def row(self, line):
-        if self.gather(line, self._buf[self._at :]):
-            self._at += self._width
-            if self._at == len(self._buf):
-                self._file.write(self._buf)
-                self._at = 0
-
-    def step(self):
-        return False
-
-    def finish(self):
-        self._file.write(self._buf[: self._at])
-        self._at = 0
-        return False
-
-    def close(self):
-        self._file.close()
-
-
-class Coded(_Rows):
+class Coded(Rows):
     """Luminance alone."""
 
     share = 100  # per cent of the budget for luminance
 
     def __init__(self, store, shot, arena):
-        self._begin(shot)
+        self.start(shot)
         self._lossless = shot.codec == d.CODEC_LOSSLESS
         self._order = b"\0\2\3\4\1" if shot.roi else b"\0\1\2\3"  # part of the encoder -> file
         self.layers = (4 if self._lossless else 2) + (1 if shot.roi else 0)

@@ -1,5 +1,5 @@
 """Pictures as slots (slots.py) in layers, made in one pass over the rows:
-0  thumbnail (thumbnail.py);  1  base;  2, 3  refinements, to plane 2 and to lossless.
+0  thumbnail (thumbnail.py);  1  base, with a coarse copy of its parents (parents.py) between;  2, 3  refinements, to plane 2 and to lossless.
 
 Body of a base slot: quality u8 (steps.py) of its first block; kind u8: bits 0-1 last unit coded of the last block, 2-3 first unit
 of the first block, 4 fine (else whole) steps, 5 blocks may be left out; then bits (blocks.py). Where a strip of blocks begins
@@ -20,7 +20,6 @@ from rover.imaging import steps
 from rover.imaging.blocks import (
     ALONE,
     BLOCK,
-    CONTEXTS,
     COUNT,
     DC,
     DONE,
@@ -48,30 +47,42 @@ from rover.imaging.blocks import (
     spread,
     tables,
 )
-from rover.imaging.slots import BLOCKS, HEAD, HEAD_REFINE, begin, seal
-from rover.imaging.startup import STARTUP
+from rover.imaging.slots import BLOCKS, HEAD, HEAD_REFINE, PARENTS, begin, seal
 from rover.imaging.wavelet import Wavelet
 
-_PARTS = const(5)  # thumbnail, base, two refinements, base of the region of interest
+_PARTS = const(6)  # thumbnail, base, two refinements, base of the region of interest, copy of the parents
 _BASE = const(1)
 _REGION = const(4)
+_COPY = const(5)
 _MOST = const(4000)  # blocks of a slot
 _STEP = const(16)  # blocks coded in one step
+_SMALL = const(1200)  # blocks; with fewer one slot of a copy would be a large part of them
 _LONG = const(3)  # a refinement is of no use without the base, so it is cut less fine: 3 % fewer bytes to lossless
 
 LOSSLESS = const(0)
 
 
+def startup():
+    """What the contexts start with, by kind of slot (startup.py). The module is let go: a part needs one of its tables."""
+    import sys
+
+    from rover import imaging
+    from rover.imaging.startup import STARTUP
+
+    del imaging.startup, sys.modules["rover.imaging.startup"]
+    return STARTUP
+
+
 class _Part:
     """One row of slots and the coder's state in the open one."""
 
-    def __init__(self, number, owner):
+    def __init__(self, number, owner, tables):
         self.number = number
-        self.layer = _BASE if number == _REGION else number
+        self.layer = _BASE if number >= _REGION else number
         self.owner = owner
-        self.buf = memoryview(bytearray(owner.slot if self.layer == _BASE else _LONG * owner.slot))
-        self.start = STARTUP[self.layer - 1]
-        self.w = array("I", [0] * (WORDS + CONTEXTS))
+        self.buf = owner.room(owner.slot if self.layer == _BASE else _LONG * owner.slot)
+        self.start = tables[3 if number == _COPY else self.layer - 1]
+        self.w = array("I", [0] * (WORDS + len(self.start)))
         self.head = (HEAD if self.layer == _BASE else HEAD_REFINE) + 2
         self.body = self.buf[self.head :]
         self.w[LIMIT] = len(self.body) - 1
@@ -85,10 +96,10 @@ class _Part:
         """Begin a slot with this unit of this block (numbered over the picture)."""
         owner = self.owner
         w = self.w
-        begin(self.buf, owner.picture, owner.plane, self.layer, BLOCKS, block)
+        begin(self.buf, owner.picture, owner.plane, self.layer, PARENTS if self.number == _COPY else BLOCKS, block)
         self.first = block
         self.kind = unit << 2
-        restart(w, self.start)
+        restart(w, self.start, len(self.start))
         w[UNIT] = self.begun = unit
         w[ALONE] = 4
         w[ORPHAN] = unit > 0
@@ -121,7 +132,7 @@ class _Part:
             b[self.head - 1] = (n & 15) << 4 | kind
         seal(b, self.head + pos + 1, owner.wide, owner.depth, self.last + 1)
         self.slots += 1
-        owner.sink(self.number, b)
+        owner.sink(_BASE if self.number == _COPY else self.number, b)
 
 
 class Encoder:
@@ -133,6 +144,7 @@ class Encoder:
     budget: bytes for thumbnail and base together; shares: where the budget goes, a weight per strip of 8 rows (None: unknown);
     refine: 0 = base only, 1 = to plane 2, 2 = to lossless;
     roi: (x, y, w, h) in pixels, coded roi_gain 16ths of a plane finer;
+    copy: with a coarse copy of the parents, unless it is chroma, refined or small;
     picture: id 0..255; plane: 0 luminance, 1 and 2 chroma.
     Raises ValueError (bad arguments, budget too small for the thumbnail) and MemoryError (arena)."""
 
@@ -153,6 +165,7 @@ class Encoder:
         roi_gain=32,
         slot=200,
         thumbnail=True,
+        copy=True,
     ):
         if not (8 <= width <= 2048 and 8 <= height <= 2048 and 8 <= depth <= 12):
             raise ValueError(
@@ -177,8 +190,12 @@ class Encoder:
         self.plane = plane & 3
         self.fine = fine
         self.kind = fine << 4 | (roi is not None) << 5
-        needed = (0, 1, refine > 0, refine > 1, roi)
-        self.parts = [_Part(n, self) if needed[n] else None for n in range(_PARTS)]
+        copy = copy and fine and not plane and self.wide * (w.high >> 3) >= _SMALL
+        if copy:
+            from rover.imaging.parents import run
+
+            self._copy = run
+        needed = (0, 1, refine > 0, refine > 1, roi, copy)
         self._scales = steps.one()
         self._bits = array("I", [0, 0])
         self._rows = array("i", [0] * 22)
@@ -187,6 +204,10 @@ class Encoder:
             raise MemoryError("picture %d wide needs %d bytes of arena, has %d" % (width, end, len(arena)))
         self._list = w.arena[w.end : end]
         tables(self._list)
+        self._spare = w.arena[end:]
+        starts = startup()
+        self.parts = [_Part(n, self, starts) if needed[n] else None for n in range(_PARTS)]
+        starts = None
         self._work = None  # what is left to do of a strip
         self.thumbnail = None
         if thumbnail:
@@ -200,6 +221,14 @@ class Encoder:
 
             self._budget = Budget(self, budget // slot, w.high >> 3, shares)
         self._owed = 0  # 16ths of a plane that whole steps were finer than asked
+
+    def room(self, n):
+        """n bytes, of the arena as long as it has some."""
+        spare = self._spare
+        if n > len(spare):
+            return memoryview(bytearray(n))
+        self._spare = spare[n:]
+        return spare[:n]
 
     def push_row(self):
         """The row in row_buffer (pixels: bytes, or 16-bit little-endian above 8 bits) is complete."""
@@ -245,7 +274,7 @@ class Encoder:
     def used(self):
         """Bytes that count against the budget so far."""
         n = self.thumbnail.slots * self.slot if self.thumbnail else 0
-        for part in (self.parts[_BASE], self.parts[_REGION]):
+        for part in (self.parts[_BASE], self.parts[_REGION], self.parts[_COPY]):
             if part:
                 n += part.slots * self.slot
                 if part.open:
@@ -295,6 +324,8 @@ class Encoder:
             plane = 0
             scale = scales[9]
             plain = self.depth + 8 - (q >> 4)
+            if self.parts[_COPY]:
+                self._copy(self.parts[_COPY], a, rows, self._list, first + start, end - start, q)
         else:
             if number == _BASE:
                 plane = max(0, min(11, (q + self._owed + 8) >> 4))

@@ -12,6 +12,7 @@ from rover.link.coding import crc16
 RAW = const(0)
 THUMBNAIL = const(2)
 BLOCKS = const(4)
+PARENTS = const(5)
 
 HEAD = const(9)
 HEAD_REFINE = const(6)

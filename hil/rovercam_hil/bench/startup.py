@@ -17,9 +17,9 @@ from rovercam_hil.bench.image import RATES
 from rovercam_hil.image_encoder import ImageEncoder
 
 Table = tuple[bytes, ...]
-"""256ths by context (blocks.CONTEXTS), for each of the three layers that the contexts are of."""
+"""256ths by context, for each kind of slot: base, two refinements, copy of the parents."""
 
-FLAT: Table = (bytes([128]) * blocks.CONTEXTS,) * 3
+FLAT: Table = tuple(bytes([128]) * len(kind) for kind in startup.STARTUP)
 _PRIOR = 12  # decisions that a start counts as: the coder's first step is 1/13 (blocks.STEPS)
 _WINDOW = len(blocks.STEPS) - 1  # decisions after which the steps no longer shrink
 _FEW = 40  # decisions that the present start counts as, so that what was hardly met stays as it is
@@ -27,29 +27,33 @@ _LOSSLESS: dict[str, Any] = {"quality": 64, "refine": 2}
 
 
 class Counts:
-    """How often each context of each layer was met, and was "1"; (3, contexts) float64."""
+    """How often each context of each kind of slot was met, and was "1": float64 by context."""
 
     def __init__(self) -> None:
-        self.ones = np.zeros((3, blocks.CONTEXTS))
-        self.all = np.zeros((3, blocks.CONTEXTS))
+        self.ones = [np.zeros(len(kind)) for kind in startup.STARTUP]
+        self.all = [np.zeros(len(kind)) for kind in startup.STARTUP]
 
-    def learn(self, layer: int, chance: np.ndarray, seen: np.ndarray) -> None:
+    def learn(self, kind: int, chance: np.ndarray, seen: np.ndarray) -> None:
         """A slot's contexts at its end. As long as its steps shrink, a chance is (12 start + ones) / (12 + all)."""
-        start, _ = blocks.contexts(layer)
+        start, _ = blocks.contexts(kind)
         n = seen.astype(np.float64)  # at most _WINDOW: later decisions stand for all
         ones = (chance * (_PRIOR + n) - start * _PRIOR) / 65536
-        self.ones[layer - 1] += np.clip(ones, 0, n)
-        self.all[layer - 1] += n
+        self.ones[kind] += np.clip(ones, 0, n)
+        self.all[kind] += n
 
     def __add__(self, other: Counts) -> Counts:
         out = Counts()
-        out.ones, out.all = self.ones + other.ones, self.all + other.all
+        out.ones = [a + b for a, b in zip(self.ones, other.ones, strict=True)]
+        out.all = [a + b for a, b in zip(self.all, other.all, strict=True)]
         return out
 
     def table(self) -> Table:
-        present = np.array([[*layer] for layer in startup.STARTUP]) / 256 + 1 / 512
-        chance = (self.ones + _FEW * present) / (self.all + _FEW)
-        return tuple(np.clip(np.round(chance * 256 - 0.5), 1, 254).astype(np.uint8).tobytes() for chance in chance)
+        out = []
+        for kind, ones, every in zip(startup.STARTUP, self.ones, self.all, strict=True):
+            present = np.frombuffer(kind, np.uint8) / 256 + 1 / 512
+            chance = (ones + _FEW * present) / (every + _FEW)
+            out.append(np.clip(np.round(chance * 256 - 0.5), 1, 254).astype(np.uint8).tobytes())
+        return tuple(out)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +82,13 @@ def counts(encoder: ImageEncoder, picture: np.ndarray) -> Counts:
 
 def lossless(encoder: ImageEncoder, picture: np.ndarray, table: Table) -> float:
     """Bits per pixel with contexts that start so."""
-    encoder.worker.run(f"from rover.imaging import segments\nsegments.STARTUP = {table!r}")
+    encoder.worker.run(
+        f"from rover.imaging import segments\nkept = segments.startup\nsegments.startup = lambda: {table!r}"
+    )
     try:
         return 8 * sum(map(len, encoder.slots(picture, **_LOSSLESS))) / picture.size
     finally:
-        encoder.worker.run(f"segments.STARTUP = {startup.STARTUP!r}")
+        encoder.worker.run("segments.startup = kept")
 
 
 def run(pictures: dict[str, np.ndarray], progress: Callable[[str], None]) -> tuple[Table, list[Trial]]:

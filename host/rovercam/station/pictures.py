@@ -23,7 +23,7 @@ class NoPicture(ValueError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
     """pixels: (height, width) or (height, width, 3), uint8 or uint16. confidence: (height, width) uint8, what a pixel is
-    worth: 0 nothing, 1 thumbnail, 2 base quality, 3 refined, 4 exact (rovercam.protocol.imaging.progressive)."""
+    worth: 0 nothing, 1 thumbnail, 2 base quality, 3 refined, 4 exact (rovercam.protocol.imaging.rebuild)."""
 
     pixels: NDArray[Any]
     confidence: NDArray[np.uint8]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import ImageError
-from .progressive import BASE, EXACT, FROM_THUMBNAIL, NOTHING, REFINED, Progressive
+from .progressive import Progressive
+from .rebuild import BASE, EXACT, FROM_THUMBNAIL, NOTHING, REFINED
 from .slots import SLOT, split
 
 __all__ = [

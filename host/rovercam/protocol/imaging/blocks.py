@@ -21,16 +21,16 @@ _LIMITS = (1, 2, 3, 5, 7, 10, 14, 20, 30, 48, 80)
 LEVELS = np.array([sum(s >= limit for limit in _LIMITS) for s in range(96)], np.int64)
 MEANS = np.array([0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4], np.int64)
 
-START = tuple(np.frombuffer(s, np.uint8) for s in STARTUP)  # by layer - 1
+START = tuple(np.frombuffer(s, np.uint8) for s in STARTUP)  # by layer - 1; then parents.py's
 STEPS = np.array([65536 // (12 + n) for n in range(36)], np.int64)  # of adaption
 
 # counts and values are Any to the type checker: NumPy or Python integers, by whether this is compiled
 _LARGEST = 1 << 15  # magnitudes and DC stay below, whatever the bits say
 
 
-def contexts(layer: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of a slot's coder as it starts: the chance of "1" in each context, 65536ths, and how often it was met; int64."""
-    chance = START[layer - 1].astype(np.int64) * 256 + 128
+def contexts(kind: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of a coder as it starts in a slot of this kind (index of STARTUP): the chance of "1" in each context, 65536ths, and how often it was met; int64."""
+    chance = START[kind].astype(np.int64) * 256 + 128
     return chance, np.zeros(len(chance), np.int64)
 
 

@@ -14,7 +14,7 @@ from ._jit import jit
 HEAD = 9
 HEAD_REFINE = 6
 FIRST_REFINEMENT = 2  # layer
-RAW, THUMBNAIL, BLOCKS = 0, 2, 4
+RAW, THUMBNAIL, BLOCKS, PARENTS = 0, 2, 4, 5
 SLOT = 200  # bytes, if the encoder is not told otherwise
 LONG = 3  # slots that one of a refinement is long
 

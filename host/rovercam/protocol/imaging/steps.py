@@ -51,18 +51,22 @@ def points(mag: np.ndarray, steps: np.ndarray) -> np.ndarray:
     out = np.full(mag.shape, 0.5, np.float32)
     for band in BANDS:
         columns = band - 1
-        m, s = mag[:, columns], steps[:, columns[0]]
-        part = np.full(m.shape, 0.5, np.float32)
-        for step in np.unique(s):
-            rows = s == step
-            here = m[rows]
-            ones, more = int((here == 1).sum()), int((here > 1).sum())
-            beyond = float(here[here > 1].sum()) - 2 * more
-            first = _centre((more + 0.5) / (ones + more + 1))
-            later = _centre((beyond + 0.5) / (beyond + more + 1))
-            part[rows] = np.where(here == 1, first, later)
-        out[:, columns] = part
+        out[:, columns] = points_of(mag[:, columns], steps[:, columns[0]])
     return out
+
+
+def points_of(mag: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """As points(), of one band: mag (n,) or (n, k), one step for each of the n."""
+    part = np.full(mag.shape, 0.5, np.float32)
+    for step in np.unique(steps):
+        rows = steps == step
+        here = mag[rows]
+        ones, more = int((here == 1).sum()), int((here > 1).sum())
+        beyond = float(here[here > 1].sum()) - 2 * more
+        first = _centre((more + 0.5) / (ones + more + 1))
+        later = _centre((beyond + 0.5) / (beyond + more + 1))
+        part[rows] = np.where(here == 1, first, later)
+    return part
 
 
 def _centre(ratio: float) -> float:
