@@ -53,7 +53,7 @@ def test_a_bit_budget_is_kept_and_well_spent(unit, ground, scene, evidence):
 def test_jpeg_is_the_cameras_own(unit, ground, scene, evidence):
     picture = ground.shoot(size="size_96x96", format="jpeg")
     evidence.picture("JPEG", picture.pixels)
-    encoded = Image.open(io.BytesIO(sensor.jpeg(scene.picture(0, 96, 96), 0)))
+    encoded = Image.open(io.BytesIO(sensor.jpeg(scene.picture(0, 96, 96), sensor.Settings().quality)))
     assert psnr(picture.pixels, np.asarray(encoded)) > 60  # 0.1 dB would be lost in rounding: these are the same bytes
 
 
