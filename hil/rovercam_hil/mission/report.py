@@ -22,7 +22,7 @@ PLOTTED = (
 
 def page(o: Outcome) -> str:
     body = [
-        _head(o), _released(o), _story(o), _orbit(o), _relay(o), _weather(o), _unit(o), _checks(o), _commands(o), _gallery(o), _honest(),
+        _head(o), _released(o), _story(o), _orbit(o), _cue(o), _relay(o), _weather(o), _unit(o), _checks(o), _commands(o), _gallery(o), _honest(),
     ]  # fmt: skip
     return f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Mission report, seed {o.seed}</title>' \
            f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>{"".join(body)}</body></html>\n'  # fmt: skip
@@ -136,6 +136,26 @@ def _orbit(o: Outcome) -> str:
     )
 
 
+def _cue(o: Outcome) -> str:
+    c = o.cue
+    rows = "".join(
+        f"<tr><td>candidate</td><td>{k.start:.0f} to {k.end:.0f} m of the way south</td><td>{k.depth:.1f} ± {k.uncertainty:.1f} m deep</td>"
+        f"<td>reflection {k.reflection:+.2f}</td></tr>"
+        for k in c.candidates
+    )
+    return (
+        "<h2>Water or ice? Candidates</h2>"
+        + _figure(
+            c.file,
+            "Radar echoes under the way south, the way to the right, depth downwards. Dark: a boundary to denser ground. Bright: the other "
+            "way round, as on top of ice-rich ground. A frame marks a candidate.",
+            "wide",
+        )
+        + f"<p>{_e(c.verdict)} The air the unit felt would freeze out at {c.frost_point:.0f} °C ({c.pressure:.2f} Pa of water vapour): frost "
+        f"is a matter of the night.</p><table>{rows}</table>"
+    )
+
+
 def _relay(o: Outcome) -> str:
     h = o.hops
     rows = "".join(f"<tr><td>{_utc(t)}</td><td>{_e(w)}</td></tr>" for t, w in h.seen)
@@ -225,7 +245,9 @@ def _honest() -> str:
         "<b>emulated</b> RP2040; "
         "every picture was taken, coded, framed, sent and commanded through it; the ground station; the virtual clock. Modelled: Mars, platform, "
         "rover, cameras' optics, "
-        "sensors, the radio's modem and air, orbiters. No hardware was involved. Two units flew: the rover's, and the released camera, which runs the "
+        "sensors, the radio's modem and air, orbiters, the ground-penetrating radar "
+        "and what it sees (its traces do not pass through the unit). No hardware was involved. "
+        "Two units flew: the rover's, and the released camera, which runs the "
         "same firmware and was heard and commanded through the rover. Roll-off, the last metres to the release point and the turn before the camera "
         "were driven by the firmware; the ways between were driven by the model's reference driver, and the hours they take on sol 18 and the days "
         "between the sols were skipped with the units' clocks set anew. The mast's head is geared 1:2 to its servo. The ground knows where the rover "

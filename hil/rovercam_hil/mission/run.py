@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 from rovercam.line.recording import FROM_UNIT, Recorder
 
-from rovercam_hil.mission import publish, report
+from rovercam_hil.mission import cue, publish, report
 from rovercam_hil.mission.checks import Checks, MissionFailed
 from rovercam_hil.mission.flight import REMOTE, ROVER, Flight
 from rovercam_hil.mission.hops import ROUTE, Hops, relay
@@ -38,6 +40,7 @@ class Outcome:
     downlink: int
     released: list[publish.Released]
     orbit: FromOrbit
+    cue: cue.Cue
     hops: Hops
     telemetry: dict[str, tuple[list[float], list[float], str]]
     events: list[dict]
@@ -87,19 +90,28 @@ def fly(out: Path, seed: int = 1, image: Path | None = None, say: Callable[[str]
     hops = relay(data, portrait.taken, portrait.down, seed, checks, passes)
     publish.others(flight, out)
     publish.orbit(views, out)
+    found = cue.publish(_search(mission, telemetry, checks), out)
     released = publish.four(mission, out)
     checks.that(
         "four pictures are released",
         len(released) == 4 and all((out / r.file).stat().st_size > 1000 for r in released),
         len(released),
     )
-    outcome = Outcome(out, seed, mission, flight, checks, digest, size, released, views, hops, telemetry, events)
+    outcome = Outcome(out, seed, mission, flight, checks, digest, size, released, views, found, hops, telemetry, events)
     publish.motion(mission, out)
     (out / "report.html").write_text(report.page(outcome), encoding="utf-8")
     say(f"downlink: {size} bytes, SHA-256 {digest}")
     say(f"{len(checks.made) - len(checks.failed)} of {len(checks.made)} assertions held")
     checks.end()
     return outcome
+
+
+def _search(mission: Mission, telemetry: dict[str, tuple[list[float], list[float], str]], checks: Checks) -> cue.Cue:
+    """For water and ice under the way south, with the air as the unit felt it last."""
+    places = [mission.places[name] for name in ("portrait", "6 June", "11 June")]
+    way = sum(math.dist(a, b) for a, b in pairwise(places))
+    celsius, humidity = (telemetry[name][1][-1] for name in ("air_temperature", "air_humidity"))
+    return cue.search(way, mission.world.seed, celsius, humidity, checks)
 
 
 def _in_short(flight: Flight, mission: Mission, checks: Checks, out: Path) -> None:
