@@ -179,6 +179,32 @@ def test_memory_at_the_worst_moment(evening: Evening) -> None:
     assert evening.telemetry("health")[-1].values["heap_minimum"] >= 20_000
 
 
+REGION = {"roi_x": 100, "roi_y": 100, "roi_width": 120, "roi_height": 96}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"codec": "lossless"},
+        {"codec": "rate", **REGION},
+        {"codec": "rate", "format": "color"},
+        {"codec": "rate", "format": "color", **REGION},
+    ],
+    ids=["lossless", "region", "colour", "colour and region"],
+)
+def test_memory_in_every_kind_of_capture(tmp_path: Path, asked: dict[str, object]) -> None:
+    """A minute each: pytest tests/hil/test_system.py -m slow."""
+    evening = begin(tmp_path)
+    try:
+        assert evening.command("capture", asked).state == "done"
+        evening.command("report_housekeeping", {"structure": 1})
+        assert evening.telemetry("health")[-1].values["heap_minimum"] >= 20_000
+    finally:
+        evening.unit.board.close()
+        evening.station.archive.close()
+
+
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     recordings = []
     for number in range(2):

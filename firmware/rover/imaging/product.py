@@ -100,6 +100,8 @@ class Coded(Rows):
             refine=2 if self._lossless else 0,
             roi=None if plane else shot.roi,
             roi_gain=shot.roi_gain,
+            # a region's part and the copy take more than 2 KB each: in colour there is room for one of them
+            copy=not shot.roi or shot.form != d.PICTURE_FORMAT_COLOR,
         )
 
     def use(self, encoder):
