@@ -112,8 +112,10 @@ class ImageEncoder(PictureEncoder):
         self.worker.close()
 
 
+_PIECE = 64  # rows in a file; each is removed when it has been read, so that flash holds what is made of them
+
 _BOARD = """
-import sys, time
+import os, sys, time
 sys.path.insert(0, "/a")
 from rover.imaging.%(module)s import %(name)s as Coder
 arena = bytearray(%(arena)d)
@@ -130,12 +132,14 @@ if %(small)d:
 out = [open("/out.%%d" %% n, "wb") for n in range(%(parts)d)]
 e = Coder(%(width)d, %(height)d, %(depth)d, arena, %(sink)s, **options)
 spent = 0
-with open("/raw.bin", "rb") as f:
-    for y in range(%(height)d):
-        f.readinto(e.row_buffer)
-        t = time.ticks_us()
-        e.push_row()
-        spent += time.ticks_diff(time.ticks_us(), t)
+for first in range(0, %(height)d, %(piece)d):
+    with open("/raw.%%d" %% first, "rb") as f:
+        for y in range(first, min(first + %(piece)d, %(height)d)):
+            f.readinto(e.row_buffer)
+            t = time.ticks_us()
+            e.push_row()
+            spent += time.ticks_diff(time.ticks_us(), t)
+    os.remove("/raw.%%d" %% first)
 t = time.ticks_us()
 e.finish()
 print(spent + time.ticks_diff(time.ticks_us(), t))
@@ -187,9 +191,18 @@ class BoardEncoder(PictureEncoder):
             )
         values = {"module": module, "name": name, "arena": arena, "parts": PARTS, "width": width, "height": height}
         small = self._small(picture, depth) if survey else np.zeros((0, 0), np.uint8)
-        source = _BOARD % {**values, "depth": depth, "sink": sink, "options": options, "small": small.shape[1]}
+        source = _BOARD % {
+            **values,
+            "depth": depth,
+            "sink": sink,
+            "options": options,
+            "small": small.shape[1],
+            "piece": _PIECE,
+        }
+        row = len(raw) // height
+        extra = {f"/raw.{y}": raw[y * row : (y + _PIECE) * row] for y in range(0, height, _PIECE)}
         board = EmulatedPico(
-            filesystem=filesystem.unit_image(extra={"/raw.bin": raw, "/small.bin": small.tobytes()}),
+            filesystem=filesystem.unit_image(extra={**extra, "/small.bin": small.tobytes()}),
             strap=True,
             flash_timing=False,
             name="encoder",
