@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .bitplanes import TABLE, WEIGHTS, decode_segment
+from .bitplanes import WEIGHTS, decode_segment
+from .codewords import TABLE
 from .errors import ImageError
 from .values import unweighted
 from .wavelet import block_places, inverse
