@@ -31,7 +31,8 @@ _RX = const(256)
 _VC0 = const(1536)  # bytes of live reports that may wait
 _LONG_REPORT = const(420)
 _NIGHT = const(10)  # in sleep mode the slow beats are so many times slower
-_COLLECT_EVERY = const(12288)  # bytes allocated between collections: keeps free memory in one piece, at some 10 ms each
+# Bytes allocated between collections: more often costs more, at some 10 ms each; less often, and free memory is in pieces.
+_COLLECT_EVERY = const(24576)
 _QUIET_MS = const(400)  # no command for this long: a good moment to write to flash, which makes the chip deaf
 _LONGEST_MS = const(1 << 28)  # silence is counted so far, three days: differences of ticks turn negative after six
 _AWAY_MS = const(5000)  # silence after which file transfers ask at once instead of waiting for their timers
