@@ -4,8 +4,8 @@ import pytest
 
 pytestmark = pytest.mark.cost(20)
 
-FILLER = 384 * 1024  # leaves room for a few products of 34 KB, whatever the firmware grows to
-FULL = FILLER - 24 * 1024  # leaves none for one of 100 KB
+FILLER = 336 * 1024  # leaves room for a few products of 34 KB, whatever the firmware grows to
+FULL = FILLER + 24 * 1024  # leaves none for one of 100 KB
 
 
 @pytest.mark.fresh(extra={"/t/filler.bin": b"\xa5" * FILLER})
