@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from rovercam.protocol.imaging import SLOT, Progressive, split
 
-from rovercam_hil.bench import image_peers
+from rovercam_hil.bench import image_first, image_peers
 from rovercam_hil.image_encoder import BoardEncoder, ImageEncoder
 from rovercam_hil.micropython.worker import MicroPythonError
 
@@ -108,6 +108,8 @@ class Result:
     """Seconds for one lossless picture on this machine, after a warm-up."""
     first: list[tuple[int, float]] = field(default_factory=list)
     """Bytes of the thumbnail layer, and SSIM of its picture against the full one at view size."""
+    first_seconds: dict[str, list[float]] = field(default_factory=dict)
+    """Until the whole field is seen at 9600 baud (bench.image_first)."""
 
     def add(self, table: Table, codec: str, key: float, value: float) -> None:
         table.setdefault(codec, {}).setdefault(key, []).append(value)
@@ -134,11 +136,11 @@ def run(
     Raises MicroPythonMissing where there is no unix port.
     """
     result = Result(list(pictures))
-    with ImageEncoder() as encoder:
+    with ImageEncoder() as encoder, image_first.OwnLine() as line:
         rebuild(slots(encoder.slots(np.zeros((16, 16), np.uint8), refine=2)))  # compiled here, not in the measurement
         for name, picture in pictures.items():
             progress(name)
-            _ours(result, encoder, picture)
+            _ours(result, encoder, picture, line)
             if peers:
                 _peers(result, picture)
             if on_board and picture.size <= VGA[0] * VGA[1]:
@@ -146,7 +148,7 @@ def run(
     return result
 
 
-def _ours(result: Result, encoder: ImageEncoder, p: np.ndarray) -> None:
+def _ours(result: Result, encoder: ImageEncoder, p: np.ndarray, line: image_first.OwnLine) -> None:
     for rate in RATES:
         for codec, survey in ((OURS, True), (ONE_PASS, False)):
             try:
@@ -160,12 +162,12 @@ def _ours(result: Result, encoder: ImageEncoder, p: np.ndarray) -> None:
     with _Clock() as clock:
         encoder.slots(p, budget=p.size // 8, repeat=3)
     result.encode.setdefault("rovercam, 1 bpp", []).append(3 * p.size / clock.seconds / 1e6)
-    sent = slots(encoder.slots(p, budget=int(p.size * LOSS_RATE / 8), survey=True))
+    whole = slots(encoder.slots(p, budget=int(p.size * LOSS_RATE / 8), survey=True))
     for share in LOSSES:
         values = []
         for seed in range(SEEDS if share else 1):
             draw = random.Random(seed)
-            values.append(psnr(rebuild(s for s in sent if draw.random() >= share), p))
+            values.append(psnr(rebuild(s for s in whole if draw.random() >= share), p))
         result.add(result.loss, OURS, share, float(np.mean(values)))
     with _Clock() as clock:
         layers = encoder.slots(p, quality=64, refine=2)
@@ -177,9 +179,16 @@ def _ours(result: Result, encoder: ImageEncoder, p: np.ndarray) -> None:
         result.lossless.setdefault(OURS, []).append(8 * sum(map(len, layers)) / p.size)
     thumbnail = slots(layers[:1])
     result.first.append((SLOT * len(thumbnail), view_ssim(rebuild(thumbnail), p)))
+    for name, profile in image_first.PROFILES.items():
+        sent = image_first.seconds(line.count(b"".join(layers[:1]), profile))
+        result.first_seconds.setdefault(f"{OURS}, {name}", []).append(sent)
 
 
 def _peers(result: Result, p: np.ndarray) -> None:
+    for name, part in zip(("JPEG by zmodem", "progressive JPEG by zmodem"), image_first.jpegs(p), strict=True):
+        sent = image_first.zmodem(part)
+        if sent is not None:
+            result.first_seconds.setdefault(name, []).append(image_first.seconds(sent))
     for name, codec in image_peers.lossy().items():
         for rate in RATES:
             data = codec.encode(p, p.size * rate / 8)

@@ -46,6 +46,11 @@ def tables(result: Result) -> list[Shown]:
             ("picture", "bytes", "SSIM"),
             [(n, str(size), f"{s:.3f}") for n, (size, s) in zip(result.pictures, result.first, strict=True)],
         ),
+        (
+            "the whole field first seen, 9600 baud, clean line",
+            ("by", "seconds"),
+            [(n, f"{mean(v):.1f}") for n, v in result.first_seconds.items()],
+        ),
     ]
     return out
 
@@ -61,6 +66,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "lossless_bpp": result.lossless,
         "encode_mpixel_per_s": result.encode,
         "decode_s": result.decode,
+        "first_whole_field_s_at_9600": result.first_seconds,
         "first_picture": [{"bytes": size, "ssim": s} for size, s in result.first],
     }
 
