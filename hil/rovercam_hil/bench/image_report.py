@@ -40,7 +40,11 @@ def tables(result: Result) -> list[Shown]:
             ("codec", "bits per pixel", "seconds to decode"),
             [(n, f"{mean(v):.3f}", f"{mean(result.decode.get(n, [])):.3f}") for n, v in result.lossless.items()],
         ),
-        ("encoding", ("codec", "Mpixel/s"), [(n, f"{mean(v):.3g}") for n, v in result.encode.items()]),
+        (
+            "encoding",
+            ("codec", "Mpixel per processor second"),
+            [(n, f"{mean(v):.3g}") for n, v in result.encode.items()],
+        ),
         (
             "first picture: the thumbnail layer",
             ("picture", "bytes", "SSIM"),
