@@ -8,7 +8,6 @@ child may ask it something (`ask`), which ``serve`` answers.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import pickle
 import signal
@@ -29,10 +28,12 @@ class ProcessFailed(RuntimeError):
 
 
 class Process:
-    """``maker``: "module:function", called in the child with ``ask`` and the ``arguments`` (plain data); what it returns is
-    kept there. ``serve(name, *arguments)`` answers the child's questions."""
+    """``maker``, of an importable module, is called in the child with ``ask`` and the ``arguments`` (plain data); what it returns
+    is kept there. ``serve(name, *arguments)`` answers the child's questions."""
 
-    def __init__(self, maker: str, arguments: dict[str, Any], serve: Callable[..., Any] | None = None) -> None:
+    def __init__(
+        self, maker: Callable[..., Any], arguments: dict[str, Any], serve: Callable[..., Any] | None = None
+    ) -> None:
         self._serve = serve
         self._child = subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.send(maker, arguments)
@@ -90,8 +91,7 @@ class _Child:
     def __init__(self, into: IO[bytes], out: IO[bytes]) -> None:
         self._into, self._out = into, out
         maker, arguments = pickle.load(into)
-        module, _, function = maker.partition(":")
-        self._made = getattr(importlib.import_module(module), function)(self._ask, **arguments)
+        self._made = maker(self._ask, **arguments)
 
     def _ask(self, name: str, *arguments: Any) -> Any:
         _put(self._out, (_ASK, name, *arguments))

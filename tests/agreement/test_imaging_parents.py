@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +18,9 @@ from rovercam.protocol.imaging.rebuild import FROM_THUMBNAIL
 from rovercam.protocol.imaging.slots import BLOCKS, PARENTS, parse
 from rovercam_hil.image_encoder import ImageEncoder
 from rovercam_hil.micropython.worker import Worker
+
+sys.path.insert(0, str(Path(__file__).parent))
+from plain_install import decoded_plainly
 
 WIDTH, HEIGHT = 320, 240  # 1200 blocks: the smallest picture that has a copy
 
@@ -106,24 +109,9 @@ def test_who_has_none(encoder: ImageEncoder) -> None:
     assert of(split(encoder.slots(large, quality=64)[1]), PARENTS)
 
 
-WITHOUT_NUMBA = """
-import sys
-sys.modules["numba"] = None
-from rovercam.protocol.imaging import decode_slots
-slots = [bytes.fromhex(line) for line in sys.stdin.read().split()]
-sys.stdout.buffer.write(decode_slots(slots).array.tobytes())
-"""
-
-
 def test_a_plain_install_mends_the_same(sent: tuple[np.ndarray, list[bytes]]) -> None:
     slots = [s for s in sent[1] if parse(s).codec != BLOCKS]  # type: ignore[union-attr]
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_NUMBA],
-        input=" ".join(s.hex() for s in slots).encode(),
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    assert done.stdout == decode_slots(slots).array.tobytes()
+    assert decoded_plainly(slots) == decode_slots(slots).array.tobytes()
 
 
 @pytest.mark.parametrize("gain", [5, 32])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,9 @@ from rovercam.protocol.imaging.slots import coded, parse
 from rovercam_hil.bench import startup
 from rovercam_hil.image_encoder import ARENA, ImageEncoder
 from rovercam_hil.micropython.worker import MicroPythonError, Worker
+
+sys.path.insert(0, str(Path(__file__).parent))
+from plain_install import decoded_plainly
 
 
 @pytest.fixture(scope="module")
@@ -248,25 +251,10 @@ def test_slots_of_refinements_are_found_from_any_piece(encoder: ImageEncoder) ->
                 assert found == whole[-(-start // length) : max(-(-start // length), end // length)]
 
 
-WITHOUT_NUMBA = """
-import sys
-sys.modules["numba"] = None
-from rovercam.protocol.imaging import decode_slots
-slots = [bytes.fromhex(line) for line in sys.stdin.read().split()]
-sys.stdout.buffer.write(decode_slots(slots).array.tobytes())
-"""
-
-
 @pytest.mark.parametrize("options", [{"quality": None, "budget": 900}, {"quality": 48, "refine": 2}])
 def test_a_plain_install_decodes_the_same(encoder: ImageEncoder, options: dict[str, Any]) -> None:
     slots = split(encoder.slots(scene(64, 48), **options))
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_NUMBA],
-        input=" ".join(s.hex() for s in slots).encode(),
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    assert done.stdout == decode_slots(slots).array.tobytes()
+    assert decoded_plainly(slots) == decode_slots(slots).array.tobytes()
 
 
 def test_what_contexts_start_with_is_learned_from_pictures(micropython: str) -> None:

@@ -6,7 +6,6 @@ from rovercam_hil.boards.apart import Apart
 from rovercam_hil.boards.base import BoardError
 from rovercam_hil.mission.remote import FarUnit
 
-MAKER = "rovercam_hil.mission.remote:FarUnit"
 SLICE = 0.02
 SECONDS = 2.5
 
@@ -20,7 +19,7 @@ def world(name, *arguments):
 def apart(micropython_image):
     made = []
 
-    def make(maker=MAKER, serve=world, **arguments):
+    def make(maker=FarUnit, serve=world, **arguments):
         arguments = arguments or {"seed": 3, "image": str(micropython_image)}
         made.append(Apart("unit 2", maker, arguments, serve))
         return made[-1]

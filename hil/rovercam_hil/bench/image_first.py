@@ -14,10 +14,11 @@ import subprocess
 import tempfile
 import threading
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
+from rovercam.places import firmware_dir
 
 from rovercam_hil.micropython.station_unit import Unit
 from rovercam_hil.micropython.worker import Worker
@@ -39,8 +40,6 @@ class OwnLine:
     """The firmware's downlink in the unix port. Use with `with`; MicroPythonMissing where there is none."""
 
     def __enter__(self) -> OwnLine:
-        from rovercam.places import firmware_dir
-
         self._folder = tempfile.TemporaryDirectory()
         self._worker = Worker([firmware_dir()])
         (Path(self._folder.name) / "t").mkdir()
@@ -82,16 +81,15 @@ def zmodem(data: bytes) -> int | None:
     """Bytes `sz` sends for a file with these; None where lrzsz is not installed. Raises RuntimeError when they do not arrive."""
     if not (shutil.which("sz") and shutil.which("rz")):
         return None
+    from rovercam_hil.bench import link_peers  # needs pseudo-terminals, as lrzsz does
+
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "file.jpg", Path(folder) / "in"
         source.write_bytes(data)
         target.mkdir()
-        quiet = subprocess.DEVNULL
-        with subprocess.Popen(
-            ("sz", "-b", "-q", str(source)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=quiet
-        ) as sender, subprocess.Popen(
-            ("rz", "-b", "-q", "-y"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=quiet, cwd=target
-        ) as receiver:  # fmt: skip
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        send, receive = link_peers.zmodem(source)
+        with subprocess.Popen(send, **pipes) as sender, subprocess.Popen(receive, **pipes, cwd=target) as receiver:
             assert sender.stdin
             assert sender.stdout
             assert receiver.stdin

@@ -42,8 +42,13 @@ class Peer:
     commands: Callable[[Path, str, str, float], Commands]
 
 
+def zmodem(file: Path) -> Commands:
+    """lrzsz's words; the receiver's file comes into its working directory."""
+    return ("sz", "-b", "-q", str(file)), ("rz", "-b", "-q", "-y")
+
+
 def _zmodem(folder: Path, _down: str, _up: str, _delay: float) -> Commands:
-    return ("sz", "-b", "-q", str(folder / "out" / "file.bin")), ("rz", "-b", "-q", "-y")
+    return zmodem(folder / "out" / "file.bin")
 
 
 def _kermit(folder: Path, down: str, up: str, _delay: float) -> Commands:

@@ -8,7 +8,6 @@ which answers in `finish`, when its own boards have run.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,11 +16,13 @@ from rovercam_hil.process import Ask, Process, ProcessFailed
 
 
 class Apart(Board):
-    """``maker``: "module:function", called in the child with ``ask`` and the ``arguments`` (plain data); what it returns has
-    the board as ``.board``. ``serve(name, *arguments)`` answers what its models ask. Raises BoardError for whatever went
+    """``maker``, of an importable module, is called in the child with ``ask`` and the ``arguments`` (plain data); what it
+    returns has the board as ``.board``. ``serve(name, *arguments)`` answers what its models ask. Raises BoardError for whatever went
     wrong in the child."""
 
-    def __init__(self, name: str, maker: str, arguments: dict[str, Any], serve: Callable[..., Any]) -> None:
+    def __init__(
+        self, name: str, maker: Callable[..., Any], arguments: dict[str, Any], serve: Callable[..., Any]
+    ) -> None:
         self.name = name
         self._time = 0.0
         self._powered = False
@@ -29,7 +30,7 @@ class Apart(Board):
         self._data = bytearray()
         self._times: list[float] = []
         self._written: list[tuple[bytes, list[float]]] = []
-        self._process = Process(f"{__name__}:_Served", {"maker": maker, "arguments": arguments}, serve)
+        self._process = Process(_Served, {"maker": maker, "arguments": arguments}, serve)
 
     def _said(self, what: Callable[..., Any], *arguments: Any) -> Any:
         try:
@@ -123,9 +124,8 @@ class Apart(Board):
 class _Served:
     """In the child."""
 
-    def __init__(self, ask: Ask, maker: str, arguments: dict[str, Any]) -> None:
-        module, _, function = maker.partition(":")
-        self.made = getattr(importlib.import_module(module), function)(ask, **arguments)
+    def __init__(self, ask: Ask, maker: Callable[..., Any], arguments: dict[str, Any]) -> None:
+        self.made = maker(ask, **arguments)
 
     def slice(
         self, until: float, written: Sequence[tuple[bytes, list[float]]]

@@ -1,9 +1,9 @@
 """The search for water and ice: radar and weather, and a product that says where to look again: "candidate", never more.
 
 Radar: an echo whose sign is the other way round comes from a boundary below which waves go faster, as under the top of
-ice-rich ground. Weather: the frost point, from the unit's own temperature and humidity (saturation over ice as in
-world.environment), says how cold the ground must get for frost. The radar is a payload of its own in the model: its traces do
-not pass through the camera unit; temperature and humidity are the unit's telemetry.
+ice-rich ground. Weather: the frost point, from the unit's own temperature and humidity over ice, says how cold the ground
+must get for frost. The radar is a payload of its own in the model: its traces do not pass through the camera unit;
+temperature and humidity are the unit's telemetry.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from rovercam_hil.mission.checks import Checks
-from rovercam_hil.world.subsurface import FREQUENCY, STEP, C, Radargram, Subsurface, loss, ricker
+from rovercam_hil.world.environment import saturated, saturation
+from rovercam_hil.world.subsurface import FREQUENCY, STEP, C, Radargram, Subsurface, ricker
 
 ASSUMED = 4.0
 """Permittivity by which time is taken for depth; what is usual for such ground."""
 UNCERTAINTY = 0.15
 """Of the depth, by that assumption."""
+PICTURE = "science/radargram.png"
+_DEPTH = C / 2 / math.sqrt(ASSUMED)  # metres per ns, two-way
 _SHALLOWEST = 40.0  # ns: before it the surface's own echo rings
 _DEEPEST = 700.0  # ns: below, noise made up for attenuation is as strong as echoes
 _LEAST = 0.03  # reflection coefficient
@@ -51,7 +54,6 @@ class Cue:
     pressure: float
     """Pa of water vapour."""
     radargram: Radargram
-    file: str = ""
 
     @property
     def verdict(self) -> str:
@@ -64,7 +66,7 @@ class Cue:
 def picked(radar: Radargram) -> np.ndarray:
     """Reflection coefficients by a matched filter, losses made up for, zero but at extremes; shape of the echoes."""
     pulse = ricker(np.arange(-25.0, 25.1, STEP))
-    made_up = radar.echo / np.asarray(loss(radar.time))[:, None]
+    made_up = radar.made_up
     scatter = (
         np.median(np.abs(np.diff(made_up, axis=1)), axis=1, keepdims=True) / 0.954 / math.sqrt(pulse @ pulse * _STACK)
     )
@@ -99,7 +101,7 @@ def candidates(radar: Radargram) -> list[Candidate]:
         start, end = float(radar.way[run[0][1]]), float(radar.way[run[-1][1]])
         if end - start < _SHORTEST:
             continue
-        depth = float(np.median([radar.time[i] for i, _ in run])) * C / 2 / math.sqrt(ASSUMED)
+        depth = float(np.median([radar.time[i] for i, _ in run])) * _DEPTH
         strength = float(np.mean([reversed_[i, k] for i, k in run]))
         out.append(Candidate(start, end, depth, UNCERTAINTY * depth, strength))
     return sorted(out, key=lambda c: c.depth)
@@ -107,9 +109,8 @@ def candidates(radar: Radargram) -> list[Candidate]:
 
 def frost_point(celsius: float, humidity: float) -> tuple[float, float]:
     """(°C at which the air's water vapour freezes out, its pressure in Pa), from °C and % over ice."""
-    vapour = humidity / 100.0 * 611.0 * math.exp(22.46 * celsius / (272.62 + celsius))
-    ratio = math.log(max(vapour, 1e-9) / 611.0)
-    return 272.62 * ratio / (22.46 - ratio), vapour
+    vapour = humidity / 100.0 * saturation(celsius)
+    return saturated(max(vapour, 1e-9)), vapour
 
 
 def search(way: float, seed: int, celsius: float, humidity: float, checks: Checks) -> Cue:
@@ -131,9 +132,9 @@ def search(way: float, seed: int, celsius: float, humidity: float, checks: Check
     return cue
 
 
-def publish(cue: Cue, out: Path) -> Cue:
-    """Writes science/cue.json and science/radargram.png; the cue with its file's name."""
-    folder = out / "science"
+def publish(cue: Cue, out: Path) -> None:
+    """Writes science/cue.json and PICTURE."""
+    folder = (out / PICTURE).parent
     folder.mkdir(exist_ok=True)
     product = {
         "product": "candidate water/ice cue",
@@ -144,22 +145,21 @@ def publish(cue: Cue, out: Path) -> Cue:
         "assumed_permittivity": ASSUMED,
     }
     (folder / "cue.json").write_text(json.dumps(product, indent=2), encoding="utf-8")
-    _picture(cue).save(folder / "radargram.png")
-    return Cue(cue.candidates, cue.frost_point, cue.pressure, cue.radargram, "science/radargram.png")
+    _picture(cue).save(out / PICTURE)
 
 
-def _picture(cue: Cue, across: int = 24, down: int = 1) -> Image.Image:
+def _picture(cue: Cue, across: int = 24) -> Image.Image:
     """Echoes, losses made up for; the way to the right, ``across`` pixels to the metre, time downwards; candidates framed."""
     radar = cue.radargram
     shown = radar.time <= _DEEPEST
-    value = (radar.echo / np.asarray(loss(radar.time))[:, None])[shown]
+    value = radar.made_up[shown]
     sand = np.array([236, 205, 170]) / 255
     grey = np.clip(128 + 900 * value, 0, 255)[:, :, None] * sand
     step = float(radar.way[1] - radar.way[0])
-    size = (round(len(radar.way) * step * across), down * int(shown.sum()))
+    size = (round(len(radar.way) * step * across), int(shown.sum()))
     image = Image.fromarray(grey.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(image)
     for c in cue.candidates:
-        y = c.depth * 2 * math.sqrt(ASSUMED) / C / STEP * down
+        y = c.depth / _DEPTH / STEP
         draw.rectangle((c.start * across, y - 16, c.end * across, y + 16), outline=(255, 208, 96), width=2)
     return image

@@ -108,7 +108,7 @@ class Remote:
         self.number = NUMBER
         self.key = unit_key(seed, NUMBER)
         arguments = {"seed": seed, "image": None if image is None else str(image)}
-        self.board = Apart(f"unit {NUMBER}", f"{__name__}:FarUnit", arguments, self._serve)
+        self.board = Apart(f"unit {NUMBER}", FarUnit, arguments, self._serve)
 
     def _serve(self, name: str, *arguments: Any) -> Any:
         return self.eye.picture(*arguments) if name == "picture" else self.eye.light(*arguments)

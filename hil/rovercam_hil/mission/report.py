@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rovercam.marstime import ZHURONG, clock
 
+from rovercam_hil.mission.cue import PICTURE
 from rovercam_hil.mission.plots import curve
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _cue(o: Outcome) -> str:
     return (
         "<h2>Water or ice? Candidates</h2>"
         + _figure(
-            c.file,
+            PICTURE,
             "Radar echoes under the way south, the way to the right, depth downwards. Dark: a boundary to denser ground. Bright: the other "
             "way round, as on top of ice-rich ground. A frame marks a candidate.",
             "wide",

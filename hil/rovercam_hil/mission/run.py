@@ -90,7 +90,8 @@ def fly(out: Path, seed: int = 1, image: Path | None = None, say: Callable[[str]
     hops = relay(data, portrait.taken, portrait.down, seed, checks, passes)
     publish.others(flight, out)
     publish.orbit(views, out)
-    found = cue.publish(_search(mission, telemetry, checks), out)
+    found = _search(mission, telemetry, checks)
+    cue.publish(found, out)
     released = publish.four(mission, out)
     checks.that(
         "four pictures are released",

@@ -31,6 +31,7 @@ class Wanted:
     kind: str
     left: bool
     size: tuple[int, int]
+    fine: bool
     time: float
     rover: Pose | None
     joints: Joints
@@ -45,7 +46,7 @@ class Ahead:
     def __init__(self, world: World) -> None:
         self._world = world
         arguments = {"seed": world.seed, "site": world.site, "tau": world.tau, "rails_azimuth": world.rails_azimuth}
-        self._process = Process(f"{__name__}:Painter", arguments)
+        self._process = Process(Painter, arguments)
         self._under_way: deque[tuple[Any, ...]] = deque()
         self._done: dict[tuple[Any, ...], Frame] = {}
         self._tracks = world.tracks.version
@@ -61,7 +62,7 @@ class Ahead:
         kind = next(name for name, cls in _KINDS.items() if isinstance(camera, cls))
         left = getattr(camera, "left", True)
         self._under_way.append(camera.key(time, size, joints))
-        wanted = Wanted(kind, left, size, time, world.rover, joints, world.remote, tiles)
+        wanted = Wanted(kind, left, size, camera.fine, time, world.rover, joints, world.remote, tiles)
         self._process.send("frame", (wanted,))
 
     def run(self, function: Callable[..., T], *arguments: Any) -> Callable[[], T]:
@@ -113,7 +114,7 @@ class Painter:
         camera: Camera = _KINDS[wanted.kind](world)
         if isinstance(camera, (MastCamera, HazardCamera)):
             camera.left = wanted.left
-        camera.size = wanted.size
+        camera.size, camera.fine = wanted.size, wanted.fine
         return camera.frame(wanted.time)
 
     def run(self, function: Callable[..., Any], tiles: Tiles | None, arguments: tuple[Any, ...]) -> Any:

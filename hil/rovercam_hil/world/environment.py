@@ -39,6 +39,17 @@ class Weather:
     """°C of the soil's surface."""
 
 
+def saturation(celsius: float) -> float:
+    """Pa of water vapour over ice (Magnus formula)."""
+    return 611.0 * math.exp(22.46 * celsius / (272.62 + celsius))
+
+
+def saturated(vapour: float) -> float:
+    """°C at which the vapour's pressure (Pa) is that of saturation."""
+    ratio = math.log(vapour / 611.0)
+    return 272.62 * ratio / (22.46 - ratio)
+
+
 def weather(site: Site, t: float, seed: int = 1) -> Weather:
     """Weather at POSIX time `t`; the same for the same site, time and seed."""
     m = site.moment(t)
@@ -61,8 +72,7 @@ def weather(site: Site, t: float, seed: int = 1) -> Weather:
     speed = max(0.2, 2.0 + 5.0 * share + 2.5 * slow(1800.0, 3) + 2.0 * (0.3 + share) * slow(45.0, 4))
     direction = (135.0 + 15.0 * (hour - 12.0) + 40.0 * slow(3600.0, 5)) % 360.0
     # Very little water: a fixed vapour pressure against the falling saturation pressure over ice.
-    saturation = 611.0 * math.exp(22.46 * air / (272.62 + air))
-    humidity = min(100.0, 100.0 * 0.06 / saturation)
+    humidity = min(100.0, 100.0 * 0.06 / saturation(air))
     return Weather(air, pressure, humidity, speed, direction, ground)
 
 

@@ -51,6 +51,11 @@ class Radargram:
     time: np.ndarray
     echo: np.ndarray
 
+    @property
+    def made_up(self) -> np.ndarray:
+        """Echoes without their losses: reflection coefficients, and noise that grows with depth."""
+        return self.echo / np.asarray(loss(self.time))[:, None]
+
 
 class Subsurface:
     """Under a way of ``length`` metres; ``lens`` is None where there is none."""

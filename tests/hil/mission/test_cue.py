@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rovercam_hil.mission.checks import Checks
-from rovercam_hil.mission.cue import candidates, frost_point, publish, search
+from rovercam_hil.mission.cue import PICTURE, candidates, frost_point, publish, search
 from rovercam_hil.world.subsurface import LONGEST, STEP, Radargram, Subsurface
 
 WAY = 37.0
@@ -62,10 +62,10 @@ def test_frost_point_is_below_the_air_and_is_it_when_saturated(celsius, humidity
 def test_the_product_says_candidate_and_no_more(grounds, tmp_path):
     seed = next(s for s, g in grounds.items() if g.lens is not None)
     checks = Checks()
-    cue = publish(search(WAY, seed, -22.0, 0.07, checks), tmp_path)
+    publish(search(WAY, seed, -22.0, 0.07, checks), tmp_path)
     assert not checks.failed
     product = json.loads((tmp_path / "science/cue.json").read_text())
     assert product["product"] == "candidate water/ice cue"
     assert len(product["candidates"]) == 1
     assert "not a finding" in product["verdict"]
-    assert (tmp_path / cue.file).stat().st_size > 1000
+    assert (tmp_path / PICTURE).stat().st_size > 1000

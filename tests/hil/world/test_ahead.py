@@ -36,16 +36,20 @@ def ahead(world):
     made.close()
 
 
-def test_foreseen_frames_are_those_of_one_process(ahead, world):
+@pytest.mark.parametrize("fine", [True, False])
+def test_foreseen_frames_are_those_of_one_process(ahead, world, fine):
+    """``fine``: edges are traced with more rays."""
     turned = replace(world.joints, pan=-30.0, tilt=-9.0)
     mine = cameras(world)
     for camera in mine:
+        camera.fine = fine
         ahead.begin(camera, NOON, SIZE, turned)
     before = ahead.taken
     world.set_rover(world.rover, turned)
     here = site()
     here.set_rover(here.rover, turned)
     for camera, alone in zip(mine, cameras(here), strict=True):
+        alone.fine = fine
         found, expected = camera.frame(NOON), alone.frame(NOON)
         assert np.array_equal(found.radiance, expected.radiance)
         assert np.array_equal(found.body, expected.body)
