@@ -1,10 +1,23 @@
 """Cameras and sensors that fail: named in an event, nothing else is disturbed, and they come back."""
 
 import pytest
+from rovercam.station import updates
 
 pytestmark = pytest.mark.cost(40)
 
 SENSORS = {"weather": 2, "power": 4, "attitude": 8}
+
+
+def present(ground):
+    """All sensors have been read once: what never answered is not fitted, and does not fail."""
+    everything = sum(SENSORS.values())
+    ground.expect(
+        updates.Telemetry,
+        0,
+        15.0,
+        lambda t: t.values["sensors_present"] & everything == everything,
+        structure="environment",
+    )
 
 
 @pytest.mark.parametrize(
@@ -35,6 +48,7 @@ def test_a_corrupted_fifo_disturbs_only_the_picture(unit, ground, evidence):
 @pytest.mark.parametrize("fault", ["dead", "nack_data"])
 def test_a_sensor_fails_and_comes_back(unit, ground, name, fault):
     device = getattr(unit.models, name)
+    present(ground)
     since = ground.mark()
     device.inject(fault)
     assert ground.event("sensor_failed", since).values["sensor"] == SENSORS[name]
@@ -44,6 +58,7 @@ def test_a_sensor_fails_and_comes_back(unit, ground, name, fault):
 
 
 def test_a_stuck_bus_does_not_stop_the_unit(unit, ground):
+    present(ground)
     since = ground.mark()
     unit.models.weather.inject("stuck")
     ground.event("sensor_failed", since)

@@ -22,7 +22,6 @@ _WHITE_BALANCE = const(0x26)
 _AUTOMATIC = const(0x30)
 _GAIN = const(0x31)
 _EXPOSURE = const(0x33)
-_BURST = const(0x3C)
 _ID = const(0x40)
 _STATE = const(0x44)
 _LENGTH = const(0x45)
@@ -45,22 +44,18 @@ _SIZES_5MP = (1, 2, 4, 6, 7, 9, 10, 11, 12)
 _SIZES_3MP = (1, 2, 4, 6, 7, 8, 10, 11, 12)
 
 
-class ArducamMega(base.Camera):
+class ArducamMega(base.SpiCamera):
     """spi: machine.SPI at 8 MHz, mode 0; cs: Pin, high when idle. The camera is looked for at the first capture."""
 
     name = "arducam_mega"
 
     def __init__(self, spi, cs):
-        self._spi = spi
-        self._cs = cs
+        super().__init__(spi, cs)
         self._out = bytearray(3)
         self._in = bytearray(3)
-        self._byte = bytearray(1)
         self.id = 0
         self._size = -1
         self._asleep = False
-        self._first = False
-        cs(1)
 
     def _read(self, register):
         self._out[0] = register
@@ -166,27 +161,6 @@ class ArducamMega(base.Camera):
             raise base.CameraError(base.BAD_LENGTH, length)
         self.length = self._left = length
         self._first = True
-
-    def read_into(self, buf):
-        n = self._left
-        if n <= 0:
-            return 0
-        if n < len(buf):
-            buf = memoryview(buf)[:n]
-        n = len(buf)
-        cs = self._cs
-        self._byte[0] = _BURST
-        cs(0)
-        try:
-            self._spi.write(self._byte)
-            if self._first:
-                self._first = False
-                self._spi.readinto(self._byte, 0)
-            self._spi.readinto(buf, 0)
-        finally:
-            cs(1)
-        self._left -= n
-        return n
 
     async def set_exposure(self, lines):
         await self._ready()

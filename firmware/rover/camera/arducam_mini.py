@@ -16,7 +16,6 @@ _TEST = const(0x00)
 _FRAMES = const(0x01)
 _FIFO = const(0x04)
 _RESET = const(0x07)
-_BURST = const(0x3C)
 _TRIGGER = const(0x41)
 _LENGTH = const(0x42)
 _DONE = const(0x08)
@@ -30,22 +29,18 @@ _SIZES = (0, 1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
 _MODES = {1: 0x10, 2: 0x08, 3: 0x00}  # IMAGE_MODE: JPEG, RGB565, YUV422
 
 
-class ArducamMini(base.Camera):
+class ArducamMini(base.SpiCamera):
     """spi, cs as for the Mega; i2c: the bus with the sensor."""
 
     name = "arducam_mini"
 
     def __init__(self, spi, cs, i2c):
-        self._spi = spi
-        self._cs = cs
+        super().__init__(spi, cs)
         self._i2c = i2c
         self._out = bytearray(2)
         self._in = bytearray(2)
-        self._byte = bytearray(1)
         self.id = 0
         self._size = -1
-        self._at_start = False
-        cs(1)
 
     def _read(self, register):
         self._out[0] = register
@@ -182,23 +177,6 @@ class ArducamMini(base.Camera):
         else:
             raise base.CameraError(base.BAD_LENGTH, length)
         self.length = self._left = length
-
-    def read_into(self, buf):
-        n = self._left
-        if n <= 0:
-            return 0
-        if n < len(buf):
-            buf = memoryview(buf)[:n]
-        n = len(buf)
-        self._byte[0] = _BURST
-        self._cs(0)
-        try:
-            self._spi.write(self._byte)
-            self._spi.readinto(buf, 0)
-        finally:
-            self._cs(1)
-        self._left -= n
-        return n
 
     async def set_exposure(self, lines):
         if not self.id:

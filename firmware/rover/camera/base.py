@@ -23,6 +23,8 @@ NOT_READY = const(4)  # started, but the picture never comes
 BAD_LENGTH = const(5)  # the FIFO's length cannot be that of the picture
 BAD_SETTING = const(6)  # size, format or value this camera does not have
 
+_BURST = const(0x3C)  # the register that reads the picture's next bytes
+
 _WIDTH = (160, 320, 640, 800, 1280, 1280, 1600, 1920, 2048, 2592, 96, 128, 320, 1024)
 _HEIGHT = (120, 240, 480, 600, 720, 960, 1200, 1080, 1536, 1944, 96, 128, 320, 1024)
 
@@ -61,6 +63,10 @@ class Camera:
         """Expose one picture; returns when it is in the FIFO. Raises CameraError."""
         raise NotImplementedError
 
+    def picture(self):
+        """After capture(): what has read_into(), available() and the picture's fields, without the driver where it can be."""
+        return self
+
     def available(self):
         """Bytes of the picture not yet read."""
         return self._left
@@ -83,3 +89,49 @@ class Camera:
 
     def sleep(self):
         """Least power until the next capture."""
+
+
+class SpiCamera(Camera):
+    """What cameras behind an ArduChip or like one share: the picture memory (FIFO), read in bursts over SPI.
+
+    The settings are the drivers'. They are large: when the picture is in the memory, picture() is all that is needed, and the
+    driver's module can be let go while the picture is coded."""
+
+    _first = False  # the next burst begins with a dummy byte
+
+    def __init__(self, spi, cs):
+        self._spi = spi
+        self._cs = cs
+        self._byte = bytearray(1)
+        cs(1)
+
+    def picture(self):
+        p = SpiCamera(self._spi, self._cs)
+        p.width = self.width
+        p.height = self.height
+        p.format = self.format
+        p.length = self.length
+        p._left = self._left
+        p._first = self._first
+        return p
+
+    def read_into(self, buf):
+        n = self._left
+        if n <= 0:
+            return 0
+        if n < len(buf):
+            buf = memoryview(buf)[:n]
+        n = len(buf)
+        cs = self._cs
+        self._byte[0] = _BURST
+        cs(0)
+        try:
+            self._spi.write(self._byte)
+            if self._first:
+                self._first = False
+                self._spi.readinto(self._byte, 0)
+            self._spi.readinto(buf, 0)
+        finally:
+            cs(1)
+        self._left -= n
+        return n

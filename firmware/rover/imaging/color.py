@@ -25,7 +25,7 @@ class Color(Coded):
         self.done = 0
         self.u = array("H", [0] * self.columns)
         self.v = array("H", [0] * self.columns)
-        self.out = memoryview(bytearray(2 * self.columns))
+        self.out = None  # a row of both planes; while the rows come, their own place serves
         self.path = store.path(shot.number, "c")
         self.plane = 0
         self.spool = None
@@ -42,7 +42,7 @@ class Color(Coded):
         add(line, self.v, wide, n, 3, 4)
         self.done += 1
         if self.done % self.down == 0:
-            out = self.out
+            out = line[: 2 * wide]
             settle(self.u, out, wide, n, self.down)
             settle(self.v, out[wide:], wide, n, self.down)
             self.spool.write(out)
@@ -51,6 +51,8 @@ class Color(Coded):
         if self.plane == 0:
             self.encoder.finish()
             self.spool.close()
+            self.u = self.v = None
+            self.out = memoryview(bytearray(2 * self.columns))
             self.next_plane()
             return True
         # one row of the plane at hand

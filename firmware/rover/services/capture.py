@@ -83,9 +83,9 @@ async def _exposed(app, shot, buf):
     from rover.services.exposing import expose
 
     try:
-        return await expose(app, shot, buf)
-    finally:
-        app.commander.forget("rover.services.exposing")
+        return (await expose(app, shot, buf)).picture()
+    finally:  # coding takes the most of the heap, and needs neither of them
+        app.commander.forget("rover.services.exposing", "rover.camera.arducam_mega", "rover.camera.arducam_mini")
 
 
 async def _encode(app, cam, shot, arena):
