@@ -147,13 +147,16 @@ class Files:
 
     def layers(self, product: int) -> list[dict[str, Any]]:
         """The newest whole transfer of each layer, else the newest: layer, transfer, name, size, received, status."""
-        return self._rows(
+        rows = self._rows(
             "SELECT layer.layer, transfer.id AS transfer, transfer.name, transfer.size, transfer.received, transfer.status,"
             " max((transfer.status = 'finished') << 40 | transfer.id) AS newest"
             " FROM layer JOIN transfer ON transfer.id = layer.transfer WHERE layer.product = ?"
             " GROUP BY layer.layer ORDER BY layer.layer",
             (product,),
         )
+        for row in rows:
+            del row["newest"]  # chose the row, says nothing
+        return rows
 
     def products(self, *, unit: int | None = None, kind: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
         """Newest last, with their layers."""

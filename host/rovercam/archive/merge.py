@@ -107,7 +107,7 @@ def _commands(archive: Archive, other: Archive) -> int:
         names = ("time", "unit", "name", "arguments", "sender", "apid", "sequence", "data")
         row = archive.add_command(**{n: command[n] for n in names})
         for stage in command["stages"]:
-            archive.add_stage(row, **(stage | {"success": bool(stage["success"])}))
+            archive.add_stage(row, **stage)
         archive.set_command_state(row, command["state"], command["finished"])
         count += 1
     return count

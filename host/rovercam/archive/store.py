@@ -261,12 +261,19 @@ class Archive(Samples, Files):
             "SELECT * FROM command WHERE time >= ? AND time < ? AND (? IS NULL OR unit = ?) ORDER BY id DESC LIMIT ?",
             (start, end, unit, unit, limit),
         )
-        for row in rows:
-            row["arguments"] = json.loads(row["arguments"])
-            row["stages"] = self._rows(
-                "SELECT time, stage, success, code, text FROM stage WHERE command = ? ORDER BY rowid", (row["id"],)
-            )
-        return rows[::-1]
+        return [self._with_stages(row) for row in rows[::-1]]
+
+    def command(self, number: int) -> dict[str, Any] | None:
+        """One command with its verification stages."""
+        rows = self._rows("SELECT * FROM command WHERE id = ?", (number,))
+        return self._with_stages(rows[0]) if rows else None
+
+    def _with_stages(self, row: dict[str, Any]) -> dict[str, Any]:
+        stages = self._rows(
+            "SELECT time, stage, success, code, text FROM stage WHERE command = ? ORDER BY rowid", (row["id"],)
+        )
+        stages = [s | {"success": bool(s["success"])} for s in stages]
+        return row | {"arguments": json.loads(row["arguments"]), "stages": stages}
 
     def last_sequence(self, apid: int) -> int | None:
         """Sequence count of the last command sent to an APID, so that a restarted station does not repeat counts."""

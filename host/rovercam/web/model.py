@@ -158,7 +158,7 @@ def command_of(row: dict[str, Any], dictionary: Dictionary) -> CommandChanged:
         arguments=row["arguments"],
         sender=row["sender"],
         state=row["state"],
-        stages=tuple(Stage(**(s | {"success": bool(s["success"])})) for s in row["stages"]),
+        stages=tuple(Stage(**s) for s in row["stages"]),
         two_step=bool(definition and definition.two_step),
     )
 
