@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +31,15 @@ def ground(
     baud: BaudOption = 115200,
     web: Annotated[str, typer.Option(help="Address of the console in the browser.")] = "127.0.0.1:8080",
     no_web: Annotated[bool, typer.Option("--no-web", help="Terminal only.")] = False,
+    site_map: Annotated[
+        Path | None, typer.Option("--map", help="Picture from orbit, north up, to show the traverse on.")
+    ] = None,
+    map_scale: Annotated[
+        float | None, typer.Option(help="Metres per pixel of --map; else its world file says so.")
+    ] = None,
+    map_site: Annotated[
+        str | None, typer.Option(metavar="X,Y", help="Pixel of --map where the pose was set, right and down.")
+    ] = None,
     record: Annotated[Path | None, typer.Option(help="Folder to record every port to.")] = None,
     set_clocks: Annotated[bool, typer.Option(help="Set the clock of units that ask for it.")] = True,
     yamcs: Annotated[
@@ -42,16 +52,37 @@ def ground(
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of the live view (as when piped).")] = False,
 ) -> None:
     """Run the ground station on one or more ports, until Ctrl-C."""
+    console = None if no_web else Console(web, site_map, map_scale, None if map_site is None else _pixel(map_site))
     try:
-        run_async(_ground(port, baud, None if no_web else web, record, set_clocks, plain, yamcs, yamcs_port, insecure))
+        run_async(_ground(port, baud, console, record, set_clocks, plain, yamcs, yamcs_port, insecure))
     except KeyboardInterrupt:
         print("station ended; everything received is in the archive")
+
+
+@dataclass(frozen=True)
+class Console:
+    """Where the console is served, and the map it shows: file, metres per pixel, pixel of the site."""
+
+    address: str
+    map: Path | None
+    scale: float | None
+    site: tuple[float, float] | None
+
+
+def _pixel(text: str) -> tuple[float, float]:
+    try:
+        x, y = map(float, text.split(","))
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no pixel: X,Y is needed, as in 512,380", param_hint="--map-site"
+        ) from None
+    return x, y
 
 
 async def _ground(
     ports: list[str],
     baud: int,
-    web: str | None,
+    console: Console | None,
     record: Path | None,
     set_clocks: bool,
     plain: bool,
@@ -83,8 +114,8 @@ async def _ground(
         )
         await stack.enter_async_context(Server(session.runner, home))
         address = ""
-        if web is not None:
-            address = await _start_web(stack, session, web)
+        if console is not None:
+            address = await _start_web(stack, session, console)
             print(f"console: {address}", flush=True)
         if yamcs:
             from rovercam.yamcs import gateway
@@ -99,16 +130,18 @@ async def _ground(
             await _view(session)
 
 
-async def _start_web(stack: Any, session: OwnSession, web: str) -> str:
+async def _start_web(stack: Any, session: OwnSession, console: Console) -> str:
     from rovercam.station.core import StationError
 
     try:
         from rovercam.web import serve
+        from rovercam.web.sitemap import load
     except ImportError as error:
         raise StationError(
             f"the console needs more than is installed ({error}): pip install 'rovercam[web]', or say --no-web"
         ) from error
-    address: str = await stack.enter_async_context(serve(session, web))
+    site_map = None if console.map is None else load(console.map, console.scale, console.site)
+    address: str = await stack.enter_async_context(serve(session, console.address, site_map))
     return address
 
 

@@ -13,6 +13,7 @@ from rovercam.web.access import Access
 from rovercam.web.live import Hub
 from rovercam.web.model import Model
 from rovercam.web.reads import Pictures, Reads
+from rovercam.web.sitemap import SiteMap
 
 
 class Clockwork(Protocol):
@@ -34,6 +35,7 @@ class Context:
     hub: Hub
     model: Model
     sender: str
+    site_map: SiteMap | None = None
 
     def now(self) -> float:
         return self.runner.clock()

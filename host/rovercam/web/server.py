@@ -19,6 +19,7 @@ from rovercam.web.context import Clockwork, Context
 from rovercam.web.live import Hub
 from rovercam.web.model import Model
 from rovercam.web.reads import Pictures, Reads
+from rovercam.web.sitemap import SiteMap
 
 START_TIMEOUT = 20.0
 
@@ -61,7 +62,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def serve(session: Host, web: str = "127.0.0.1:8080") -> AsyncIterator[str]:
+async def serve(session: Host, web: str = "127.0.0.1:8080", site_map: SiteMap | None = None) -> AsyncIterator[str]:
     """Console and API of a station for as long as the context lasts; gives the address to open. Port 0: any free one.
 
     On an address that others can reach, the address given carries the operator's token. Raises StationError.
@@ -80,6 +81,7 @@ async def serve(session: Host, web: str = "127.0.0.1:8080") -> AsyncIterator[str
         hub=Hub(),
         model=Model(station.archive),
         sender=session.sender,
+        site_map=site_map,
     )
     for name, is_open in station.ports().items():
         context.model.ports[name] = ("open" if is_open else "waiting", "")

@@ -88,6 +88,8 @@ def test_through_the_running_station(unit: TcpUnit, home: Path, capsys: pytest.C
         (["archive", "retain"], 2, "--frames"),
         (["events", "--since", "yesterday"], 2, "yesterday"),
         (["replay", "missing.rec"], 2, "missing.rec"),
+        (["ground", "--port", "nowhere", "--map", "site.png", "--map-site", "here"], 2, "X,Y is needed"),
+        (["ground", "--port", "nowhere", "--web", "127.0.0.1:0", "--map", "site.png"], 1, "--map-scale and --map-site"),
         (["nonsense"], 2, "nonsense"),
     ],
 )

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from rovercam.archive import Archive
 from rovercam.keys import KeyStore
 from rovercam.protocol.imaging import decode_slots
@@ -41,7 +42,7 @@ class Clockwork:
 class Ground:
     """station, runner, sender: as rovercam.web.serve takes them. call: runs something where the station lives."""
 
-    def __init__(self, worker: Worker, folder: Path, web: str = "127.0.0.1:0"):
+    def __init__(self, worker: Worker, folder: Path, web: str = "127.0.0.1:0", site_map: Any = None):
         (folder / "t").mkdir(parents=True)
         self.folder = folder
         self.unit = Unit(worker, folder / "t")
@@ -54,6 +55,7 @@ class Ground:
         self.beat: Callable[[float], None] = lambda now: None
         """Called each second: telemetry."""
         self._web = web
+        self._map = site_map
         self._ready: concurrent.futures.Future[str] = concurrent.futures.Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), daemon=True)
         self._thread.start()
@@ -70,7 +72,7 @@ class Ground:
             with Archive(self.folder / "archive.db") as archive:
                 self.station = Station(archive, keys, now=time.time())
                 self.station.attach(PORT, time.time())
-                async with serve(self, self._web) as address:
+                async with serve(self, self._web, self._map) as address:
                     task = asyncio.create_task(self._steps())
                     self._ready.set_result(address)
                     await self._end.wait()
@@ -161,11 +163,20 @@ def mars_layers(micropython: str) -> tuple[np.ndarray, list[bytes]]:
     return grey, layers
 
 
+def site_map(folder: Path) -> Any:
+    """30 m from west to east, 20 m from south to north; the pose was set 10 m from its west and 5 m from its south."""
+    from rovercam.web.sitemap import load
+
+    sand = np.random.default_rng(5).integers(90, 140, (200, 300), np.uint8)
+    Image.fromarray(sand).save(folder / "site.png")
+    return load(folder / "site.png", 0.1, (100.0, 150.0))
+
+
 @pytest.fixture(scope="package")
 def ground(micropython: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     from rovercam.places import firmware_dir
 
     with Worker([firmware_dir()]) as worker:
-        running = Ground(worker, tmp_path_factory.mktemp("ground"))
+        running = Ground(worker, tmp_path_factory.mktemp("ground"), site_map=site_map(tmp_path_factory.mktemp("map")))
         yield running
         running.close()

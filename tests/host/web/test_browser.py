@@ -101,6 +101,50 @@ def test_a_command_is_verified(ground: Any, page: Any) -> None:
     assert page.value(f"{newest}.innerText.split('●').length - 1") == 5
 
 
+SELECT = "document.querySelectorAll('.rc-col')[2].querySelector('input')"
+
+
+def choose(page: Any, name: str) -> None:
+    """As a person does it: the key, the name, Enter."""
+    page.value("document.activeElement?.blur()")
+    page.press("c", "c")
+    page.until(f"document.activeElement === {SELECT}")
+    page.value(f"{SELECT}.select()")
+    page.call("Input.insertText", text=name)
+    page.until(f"[...document.querySelectorAll('.q-menu .q-item')].some(i => i.innerText.startsWith({name!r}) && "
+               "i.classList.contains('q-manual-focusable--focused'))")  # fmt: skip
+    page.press("Enter")
+    page.until(f"{SELECT}.value.startsWith({name!r}) && !document.querySelector('.q-menu')")
+
+
+def test_a_two_step_command_is_armed_then_executed(ground: Any, page: Any) -> None:
+    given = "[...document.querySelectorAll('[data-command]')].map(c => c.querySelector('b').innerText + ' ' + c.dataset.state)"
+    arm = "[...document.querySelectorAll('button')].find(b => b.innerText.includes('arm'))"
+    send = "document.querySelector('#send')"
+    assert not page.value(f"{arm}?.offsetParent"), "a command of one step needs no arming"
+    choose(page, "release_camera")
+    page.until(f"{arm}?.offsetParent && document.body.innerText.includes('two steps: arm, then execute') && true")
+    assert page.value(f"{send}.innerText") == "2 execute"
+    assert page.value(f"{send}.disabled")
+    sent = len(ground.unit.commands)
+    page.value("document.activeElement?.blur()")
+    page.press("Enter", modifiers=2)  # the key does not get round it
+    page.until("document.querySelector('#refusal').innerText.includes('arm it first')")
+    assert len(ground.unit.commands) == sent
+    page.value(f"{arm}.click()")
+    page.until(f"{given}[0] == 'arm done' && !{send}.disabled && {send}.innerText.includes('execute (')", 20)
+    assert "for release_camera" in page.value("document.querySelector('[data-command]').innerText")
+    page.value(f"{send}.click()")
+    page.until(f"{given}[0] == 'release_camera done' && {given}[1] == 'arm done'", 20)
+    assert "2nd step" in page.value("document.querySelector('[data-command]').innerText")
+    page.until(f"{send}.disabled", 20)
+    assert [c[11:] for c in ground.unit.commands[sent:]] == [b"\x05\x08\x01\x06", b"\x06"], (
+        "function 5 for 8, 1, 6; function 6"
+    )
+    choose(page, "capture")
+    page.until(f"{send}.innerText == 'send' && !{send}.disabled")
+
+
 def test_a_refused_value_is_said_in_the_form(ground: Any, page: Any) -> None:
     page.value(
         "(() => { const i = [...document.querySelectorAll('.rc-form label')].find(l => l.innerText.startsWith('rate'))"
@@ -118,6 +162,19 @@ def test_an_alarm_is_acknowledged_by_key(ground: Any, page: Any) -> None:
     page.press("a", "a")
     page.until("!document.body.innerText.includes('to acknowledge')")
     assert ground.call(lambda: ground.station.archive.events(severities=["medium"])[-1]["acknowledged"]) == "tester"
+
+
+def test_one_alarm_is_acknowledged_by_its_button(ground: Any, page: Any) -> None:
+    for camera in (3, 3):
+        ground.call(lambda camera=camera: ground.unit.report(5, 3, bytes([camera, 2, 4]), time.time()))
+    seen = "[...document.querySelectorAll('tbody button')].filter(b => b.innerText == 'seen')"
+    page.until("document.body.innerText.includes('2 to acknowledge')")
+    page.value(f"{seen}[0].click()")
+    page.until(f"document.body.innerText.includes('1 to acknowledge') && {seen}.length == 1")
+    told = ground.call(lambda: [e["acknowledged"] for e in ground.station.archive.events(severities=["medium"])[-2:]])
+    assert told == [None, "tester"], "the newest stands first"
+    page.value(f"{seen}[0].click()")
+    page.until("!document.body.innerText.includes('to acknowledge')")
 
 
 def test_a_lost_port_is_shown_and_comes_back(ground: Any, page: Any) -> None:
@@ -150,6 +207,17 @@ def test_schedule_passes_and_map(ground: Any, page: Any) -> None:
     tab("Map")
     page.until("document.querySelector('#traverse')?.dataset.points >= 5", 20)
     page.until("document.body.innerText.includes('4.0 m east, 2.0 m north')", 20)
+    page.until("(async () => (await fetch(document.querySelector('#ground').getAttribute('href'))).ok)()")
+    assert float(page.value("document.querySelector('#traverse').dataset.metres")) < 30
+    on_map = (
+        "(() => { const g = document.querySelector('#ground').getBBox(), c = document.querySelector('#traverse circle,"
+        " #traverse [transform]').getCTM(), s = document.querySelector('#traverse').getCTM(); const k = g.width / 30;"
+        " return [((c.e - s.e) / s.a - g.x) / k - 10, 15 - ((c.f - s.f) / s.d - g.y) / k] })()"
+    )
+    assert page.value(on_map) == pytest.approx([4.0, 2.0], abs=0.1), "metres from the site, measured on the picture"
+    page.value("document.querySelector('.rc-map .q-toggle').click()")
+    page.until("document.querySelector('#traverse').dataset.metres >= 30", 20)
+    assert page.value(on_map) == pytest.approx([4.0, 2.0], abs=0.1)
     tab("Link")
 
 

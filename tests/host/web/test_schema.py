@@ -1,7 +1,7 @@
 """Schemathesis reads /api/openapi.json and asks every operation of it: what the description allows and what it forbids.
 
 Each answer must have a status, a type and a shape that the description names, and what it forbids must be refused.
-More of it: pytest tests/host/web/test_schema.py -m slow
+More of it, in some minutes: pytest tests/host/web/test_schema.py -m slow
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from rovercam.archive.errors import UnknownSeries
 from rovercam.dictionary import DictionaryError, UnknownName
 from rovercam.station.core import StationError
 from rovercam.station.pictures import NoPicture
-from rovercam.web.api import commands, events, live, products, station, telemetry
+from rovercam.web.api import commands, events, live, products, sitemap, station, telemetry
 from rovercam.web.api.answers import ERRORS
 from rovercam.web.api.common import Json
 from rovercam.web.context import Context
@@ -37,7 +37,7 @@ def make_api(context: Context) -> FastAPI:
         responses=ERRORS,
     )
     _errors(api)
-    for part in (telemetry, station, events, commands, products, live):
+    for part in (telemetry, station, sitemap, events, commands, products, live):
         part.add(api, context)
     return api
 

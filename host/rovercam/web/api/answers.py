@@ -78,6 +78,16 @@ class Link(Answer):
     now: float
 
 
+class Map(Answer):
+    """Pixels are counted from the upper left corner."""
+
+    width: int
+    height: int
+    metres_per_pixel: float
+    site: list[float] = Field(min_length=2, max_length=2, description="pixels right and down where the pose began")
+    picture: str = Field(description="its address")
+
+
 # ------------------------------------------------------------------------------------------------------------ telemetry
 class ParameterDefinition(Answer):
     name: str

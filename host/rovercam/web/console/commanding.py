@@ -7,11 +7,11 @@ from typing import Any
 
 from nicegui import ui
 
-from rovercam.dictionary import Command, DictionaryError, Field
+from rovercam.dictionary import Command, Dictionary, DictionaryError, Field
 from rovercam.dictionary.fields import raw_range
 from rovercam.station.core import StationError
 from rovercam.station.updates import CommandChanged
-from rovercam.web.console.text import utc
+from rovercam.web.console.text import command_name, utc
 from rovercam.web.context import Context
 
 SHOWN = 25
@@ -32,12 +32,17 @@ class CommandPanel:
         names = [n for n in FIRST if n in self._dictionary.commands]
         names += sorted(n for n in self._dictionary.commands if n not in names)
         labels = {n: n + ("  ⚠ two steps" if self._dictionary.commands[n].two_step else "") for n in names}
-        with ui.element("section").classes("rc-panel").style("flex:1.6"):
+        with ui.element("section").classes("rc-panel").style("flex:2"):
             with ui.element("div").classes("rc-head"):
                 ui.html("<span class=rc-title>Command</span>", sanitize=False)
                 self.select = ui.select(labels, value=names[0], with_input=True, on_change=self._chosen)
                 self.select.props("dense borderless options-dense").style("flex:1; min-width:0").mark("command")
-            with ui.element("div").classes("rc-body").style("flex:1.25"):
+                # Enter takes the first name that fits what was typed.
+                first = (
+                    f"text => text && setTimeout(() => getElement({self.select.id}).$refs.qRef.setOptionIndex(0), 0)"
+                )
+                self.select.on("input-value", js_handler=first)
+            with ui.element("div").classes("rc-body").style("flex:2"):
                 self._text = ui.html("", sanitize=False).classes("dim")
                 self._form = ui.element("div").classes("rc-form")
             with ui.element("div").classes("rc-foot"):
@@ -98,9 +103,9 @@ class CommandPanel:
             element.props("options-dense")
         else:
             element = ui.input(label=label, value="" if default is None else f"{default}", placeholder=field.text)
-        element.props(f'dense hide-bottom-space hint="{html.escape(self._range(field))}"').classes(
-            "wide" if field.type.endswith("[]") else ""
-        )
+        element.props("dense hide-bottom-space").classes("wide" if field.type.endswith("[]") else "")
+        if hint := self._range(field):
+            element.props(f'hint="{html.escape(hint)}"')
         return element.tooltip(field.text) if field.text else element
 
     def _parameter_hint(self) -> None:
@@ -186,6 +191,9 @@ class CommandPanel:
         two = bool(definition and definition.two_step)
         left = self._arm_left()
         self._arm.set_visibility(two)
+        first = "1  armed ✓" if left else "1  arm"
+        if self._arm.text != first:
+            self._arm.text = first
         text = f"2  execute ({left:.0f} s)" if two and left else "2  execute" if two else "send"
         if self._send.text != text:
             self._send.text = text
@@ -207,11 +215,18 @@ class CommandPanel:
         commands = [c for c in self._context.model.commands.values() if unit in (None, c.unit)]
         commands.sort(key=lambda c: -c.id)
         self._list.content = (
-            "".join(_command_html(c) for c in commands[:SHOWN]) or "<span class=dim>no command yet</span>"
+            "".join(_command_html(c, self._dictionary) for c in commands[:SHOWN])
+            or "<span class=dim>no command yet</span>"
         )
 
 
-def _command_html(c: CommandChanged) -> str:
+def _armed(c: CommandChanged, dictionary: Dictionary) -> str:
+    """What an `arm` is for, by name where its numbers are plain."""
+    numbers = [str(c.arguments.get(f"armed_{n}", 0)) for n in ("service", "subtype", "function")]
+    return f"for {command_name(dictionary, *map(int, numbers))}" if all(n.isdecimal() for n in numbers) else ""
+
+
+def _command_html(c: CommandChanged, dictionary: Dictionary) -> str:
     first = c.stages[0].time if c.stages else c.time
     reached = {s.stage: s for s in c.stages}
     dots = []
@@ -224,14 +239,12 @@ def _command_html(c: CommandChanged) -> str:
             title = html.escape(f"{name} {utc(stage.time)} (+{stage.time - first:.1f} s) {stage.text}", quote=True)
             dots.append(f"<span style='color:{color}' title='{title}'>{'●' if stage.success else '✕'}</span>")
     kind = {"done": "ok", "failed": "bad", "lost": "bad"}.get(c.state, "run")
-    arguments = html.escape(" ".join(f"{k}={v}" for k, v in c.arguments.items()), quote=True)
-    two = (
-        "<span class='chip two'>2nd step</span> "
-        if c.two_step
-        else "<span class='chip two'>arm</span> "
-        if c.name == "arm"
-        else ""
-    )
+    said = " ".join(f"{k}={v}" for k, v in c.arguments.items())
+    two = "<span class='chip two'>2nd step</span> " if c.two_step else ""
+    if c.name == "arm":
+        two = "<span class='chip two'>1st step</span> "
+        said = _armed(c, dictionary) or said
+    arguments = html.escape(said, quote=True)
     reason = f"<div class=st-red style='padding-left:64px'>{html.escape(c.reason)}</div>" if c.reason else ""
     return (
         f"<div style='display:flex;gap:8px;align-items:baseline;padding:1px 0' data-command='{c.id}' data-state='{c.state}'>"

@@ -15,7 +15,7 @@ ROW = """
   <q-td key="time" :props="props" class="mono dim">{{ props.row.time }}</q-td>
   <q-td key="severity" :props="props" :class="'sev-' + props.row.severity">{{ props.row.severity }}</q-td>
   <q-td key="text" :props="props" style="white-space:normal">{{ props.row.text }}</q-td>
-  <q-td key="ack" :props="props"><q-btn v-if="props.row.alarm" dense flat size="xs" color="red-4" label="ack" no-caps
+  <q-td key="ack" :props="props"><q-btn v-if="props.row.alarm" dense outline size="sm" padding="0 8px" color="red-4" label="seen" no-caps
     @click="$parent.$emit('ack', props.row.id)" /><span v-else-if="props.row.by" class="dim" :title="props.row.by">✓</span></q-td>
 </q-tr>
 """

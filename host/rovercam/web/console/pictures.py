@@ -123,7 +123,7 @@ class PicturePanel:
             parts.append(
                 f"<span class=dim>{('thumbnail', 'base')[layer] if layer < 2 else f'layer {layer}'}"
                 f"<span class='bar{done}'><i style='width:{min(100.0, share * 100):.0f}%'></i></span>"
-                f"<span class=mono>{share:4.0%}</span></span>"
+                + ("</span>" if done else f"<span class=mono>{share:4.0%}</span></span>")
             )
         state = "complete" if picture.state == "down" else "coming down"
         total = f"{size_text(picture.received)} / {size_text(picture.size)}"
@@ -132,12 +132,15 @@ class PicturePanel:
         if counted is None:
             counted = self._counted if getattr(self, "_counted_of", None) == picture.product else None
         if counted is not None:
-            sure = " ".join(
-                f"<span style='color:{COLORS[i]}'>{NAMES[i]} {counted[i]:.0%}</span>"
+            sure = "<span class=dim>pixels</span> " + " ".join(
+                f"<span style='color:{COLORS[i]}'>{counted[i]:.0%} {NAMES[i]}</span>"
                 for i in range(5)
                 if counted[i] >= 0.005
             )
-        self._bars.content = f"<span class='chip {chip}'>{state}</span><span class=mono>{total}</span>{''.join(parts)}<span class=rc-grow></span>{sure}"
+        self._bars.content = (
+            f"<span class='chip {chip}'>{state}</span><span class=mono>{total}</span>{''.join(parts)}"
+            f"<span class=rc-grow></span><span>{sure}</span>"
+        )
 
     async def _count(self, picture: PictureChanged) -> None:
         """Shares of certainty: needs the picture decoded, so it comes a moment later."""

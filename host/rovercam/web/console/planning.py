@@ -9,22 +9,15 @@ from nicegui import background_tasks, ui
 
 from rovercam import marstime
 from rovercam.archive import Archive, ArchiveError
-from rovercam.dictionary import Dictionary, DictionaryError
+from rovercam.dictionary import DictionaryError
 from rovercam.station.core import StationError
-from rovercam.web.console.drawings import DAY, contacts, timeline, traverse
-from rovercam.web.console.text import age_text, utc
+from rovercam.web.console.text import age_text, command_name, utc
+from rovercam.web.console.timeline import DAY, contacts, timeline
+from rovercam.web.console.traverse import traverse
 from rovercam.web.context import Context
 
 INTERVAL = 3.0
 TRACK_POINTS = 2000
-
-
-def command_name(dictionary: Dictionary, service: int, subtype: int, function: int) -> str:
-    """Of a scheduled packet."""
-    for command in dictionary.commands.values():
-        if (command.service, command.subtype) == (service, subtype) and command.function in (None, function):
-            return command.name
-    return f"service {service}.{subtype}"
 
 
 class PlanningTabs:
@@ -35,6 +28,7 @@ class PlanningTabs:
         self._drawn = 0.0
         self._unit: int | None = None
         self._busy = False
+        self._whole: Any = None
 
     def passes(self) -> None:
         self._passes = ui.html("", sanitize=False).style("width:100%").mark("passes")
@@ -50,7 +44,14 @@ class PlanningTabs:
         self._entries = ui.html("", sanitize=False).style("width:100%").mark("entries")
 
     def map(self) -> None:
-        self._map = ui.html("", sanitize=False).style("width:100%").mark("map")
+        with ui.element("div").classes("rc-map"):
+            self._map = ui.html("", sanitize=False).mark("map")
+            if self._context.site_map is not None:
+                self._whole = ui.switch("whole map", on_change=self._again).props("dense size=xs")
+
+    def _again(self) -> None:
+        self._drawn = 0.0
+        self.refresh()
 
     def _read(self) -> None:
         unit = self._page.unit
@@ -92,8 +93,11 @@ class PlanningTabs:
         times = [e["seconds"] for e in schedule.entries] if schedule else []
         self._passes.content = timeline(found, times, now, marstime.light_time(now))
         count = min(len(xs), len(ys))
+        if not count:
+            xs = ys = []
+        whole = self._whole is not None and bool(self._whole.value)
         self._map.content = traverse(
-            xs[-count:] if count else [], ys[-count:] if count else [], heading[-1] if heading else None
+            xs[-count:], ys[-count:], heading[-1] if heading else None, self._context.site_map, whole
         )
 
     def _draw_schedule(self, now: float) -> None:

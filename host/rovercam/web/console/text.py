@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from rovercam.dictionary import Dictionary
+
 
 def utc(time: float | None, date: bool = False) -> str:
     """POSIX seconds as UTC, to the second; nothing for what is no time."""
@@ -39,3 +41,11 @@ def age_text(seconds: float) -> str:
         if seconds < limit:
             return f"{seconds / divisor:.0f} {unit}"
     return f"{seconds / 86400:.0f} d"
+
+
+def command_name(dictionary: Dictionary, service: int, subtype: int, function: int) -> str:
+    """Of a packet, by what its header and first byte say."""
+    for command in dictionary.commands.values():
+        if (command.service, command.subtype) == (service, subtype) and command.function in (None, function):
+            return command.name
+    return f"service {service}.{subtype}"

@@ -1,4 +1,4 @@
-"""Small drawings of the console as SVG text: contacts with a unit over a day, and its traverse."""
+"""Contacts with a unit over a day, from the archive and as SVG text."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ DAY = 86400.0
 GAP = 180.0
 """Seconds without a frame that end a contact."""
 WIDTH, BAR = 560, 26
-SIDE = 320
-MOST_POINTS = 2000
-STEPS = (1, 2, 5)
 
 
 def contacts(archive: Archive, unit: int, start: float, end: float) -> list[tuple[float, float, int]]:
@@ -62,53 +59,3 @@ def timeline(found: Sequence[tuple[float, float, int]], scheduled: Sequence[floa
     heard = f"{len(found)} contact{'s' if len(found) != 1 else ''} in the last day, {total:.1f} h"
     said = f"{heard}; one-way light time {minutes}: an answer is {2 * light / 60:.1f} min away"
     return "".join(parts) + f"<div class=dim>{html.escape(said)}</div>"
-
-
-def traverse(xs: Sequence[float], ys: Sequence[float], heading: float | None) -> str:
-    """Track by odometry, metres east and north, newest point with its heading (degrees counter-clockwise from east)."""
-    if not xs:
-        return "<div class=dim>the unit has not said where it is</div>"
-    step = max(1, len(xs) // MOST_POINTS)
-    points = [*zip(xs[::step], ys[::step], strict=True), (xs[-1], ys[-1])]
-    low_x, high_x = min(p[0] for p in points), max(p[0] for p in points)
-    low_y, high_y = min(p[1] for p in points), max(p[1] for p in points)
-    span = max(high_x - low_x, high_y - low_y, 2.0) * 1.25
-    middle = (low_x + high_x) / 2, (low_y + high_y) / 2
-
-    def place(px: float, py: float) -> tuple[float, float]:
-        return (
-            round(SIDE / 2 + (px - middle[0]) / span * SIDE, 1),
-            round(SIDE / 2 - (py - middle[1]) / span * SIDE, 1),
-        )
-
-    grid = _round(span / 4)
-    parts = [
-        f'<svg viewBox="0 0 {SIDE} {SIDE}" style="width:100%;max-height:165px" role="img" aria-label="traverse"'
-        f' id="traverse" data-points="{len(points)}">'
-    ]
-    for k in range(-4, 5):
-        gx, gy = place(*(round(m / grid) * grid + k * grid for m in middle))
-        parts.append(f'<path d="M{gx} 0V{SIDE}M0 {gy}H{SIDE}" stroke="#1e2630"/>')
-    line = " ".join(f"{a},{b}" for a, b in (place(*p) for p in points))
-    parts.append(f'<polyline points="{line}" fill="none" stroke="#5eb1ef" stroke-width="1.6"/>')
-    sx, sy = place(*points[0])
-    ex, ey = place(*points[-1])
-    parts.append(f'<circle cx="{sx}" cy="{sy}" r="3.5" fill="#8494a7"><title>first</title></circle>')
-    if heading is not None:
-        angle = math.radians(heading)
-        parts.append(
-            f'<path d="M{ex} {ey}l{22 * math.cos(angle):.1f} {-22 * math.sin(angle):.1f}" stroke="#e07a4b" stroke-width="2"/>'
-        )
-    parts.append(f'<circle cx="{ex}" cy="{ey}" r="5" fill="#e07a4b"/>')
-    bar = grid / span * SIDE
-    parts.append(f'<path d="M12 {SIDE - 12}h{bar:.1f}" stroke="#dbe2ea" stroke-width="2"/>')
-    parts.append(f'<text x="12" y="{SIDE - 18}" class="rc-tick">{grid:g} m</text>')
-    parts.append(f'<text x="{SIDE - 14}" y="16" class="rc-tick">N↑</text></svg>')
-    where = f"{xs[-1]:.1f} m east, {ys[-1]:.1f} m north of where the pose was set, by odometry"
-    return "".join(parts) + f"<div class=dim>{html.escape(where)}</div>"
-
-
-def _round(metres: float) -> float:
-    """A step of 1, 2 or 5 times a power of ten, not above."""
-    power = 10.0 ** math.floor(math.log10(metres))
-    return max((s * power for s in STEPS if s * power <= metres), default=power)
