@@ -171,6 +171,7 @@ class Station:
             if unit.uplink is not None and unit.uplink.round_trip is not None:
                 self.cfdp.round_trip(frame.unit, unit.uplink.round_trip)
         self.cfdp.fragments(frame.unit, frame.fragments)
+        unit.live = not link.stored
         for packet in frame.packets:
             self._packet(unit, packet, row, now)
 

@@ -47,6 +47,7 @@ class Unit(Protocol):
     bad_packets: int
 
     def set_floor(self, floor: int) -> None: ...
+    def boot(self, count: int, uptime: float, now: float) -> None: ...
 
 
 class Decoder:
@@ -120,6 +121,8 @@ class Decoder:
         floor = values.get("uplink_floor")
         if floor is not None:
             unit.set_floor(int(floor))
+        if "boot_count" in values and "uptime" in values:
+            unit.boot(int(values["boot_count"]), float(values["uptime"]), now)
         self._watch_dictionary(unit, values.get("dictionary_hash"), now)
         self._tell(
             Telemetry(time=at, unit=unit.number, received=now, structure=decoded.name, values=values, alarms=alarms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -138,6 +138,8 @@ class UnitLink:
         self.strange_dictionary: int | None = None
         self.bad_packets = 0
         self.foreign_packets = 0
+        self.live = True
+        """Whether the frame at hand was received as it was sent, and not out of a store."""
         self.heard = 0.0
         self.frames = self.lost = self.corrected = self.duplicates = 0
         self.profile = -1
@@ -145,6 +147,7 @@ class UnitLink:
         self._sequence: int | None = None
         self._pdu_count = -1
         self._word: int | None = None
+        self._boots: int | None = None
 
     # ------------------------------------------------------------------------------------------------------- downlink
     def is_duplicate(self, frame: Frame, port: str, now: float) -> bool:
@@ -178,11 +181,21 @@ class UnitLink:
             self.uplink = uplink.Uplink(scid, keys.key.value, keys.sequence(), spi=keys.key.index)
         if self._word is not None:
             self.uplink.clcw(self._word, self.heard)
+        if self._boots is not None:
+            self.uplink.boot(self._boots, 0.0, self.heard)
 
     def set_floor(self, floor: int) -> None:
         """Telemetry tells the unit's anti-replay floor: only higher numbers are taken (another station, a lost archive)."""
         if self.uplink is not None:
             self.uplink.set_floor(floor)
+
+    def boot(self, count: int, uptime: float, now: float) -> None:
+        """Live telemetry told how often and how long ago the unit has started; see protocol.uplink."""
+        if not self.live:
+            return
+        self._boots = count
+        if self.uplink is not None:
+            self.uplink.boot(count, uptime, now)
 
     def next_sequence(self, archive: Archive, apid: int) -> int:
         """Sequence count of the next telecommand packet."""
@@ -192,9 +205,12 @@ class UnitLink:
         self._sequence = OURS + (self._sequence + 1) % OURS
         return self._sequence
 
-    def send_command(self, packet: bytes, tag: Pending, bypass: bool) -> None:
+    def send_command(
+        self, packet: bytes, tag: Pending, bypass: bool, fresh: Callable[[float], bytes] | None = None
+    ) -> None:
+        """fresh: see protocol.uplink."""
         assert self.uplink is not None
-        self.uplink.send(packet, bypass=bypass, tag=tag)
+        self.uplink.send(packet, bypass=bypass, tag=tag, fresh=fresh)
 
     def send_pdu(self, apid: int, pdu: bytes) -> None:
         """File transfer repeats what it needs itself: its packets go round sequence control."""
