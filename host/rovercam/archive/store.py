@@ -241,6 +241,14 @@ class Archive(Samples, Files):
             (time, unit, name, json.dumps(arguments, default=str), sender, apid, sequence, data),
         )
 
+    def set_command_packet(self, command: int, arguments: dict[str, Any], data: bytes) -> None:
+        """As it went to the line last."""
+        self.begin()
+        self.db.execute(
+            "UPDATE command SET arguments = ?, data = ? WHERE id = ?",
+            (json.dumps(arguments, default=str), data, command),
+        )
+
     def add_stage(self, command: int, time: float, stage: str, success: bool, code: int | None, text: str) -> None:
         self._insert(
             "INSERT INTO stage (command, time, stage, success, code, text) VALUES (?,?,?,?,?,?)",

@@ -12,17 +12,17 @@ touches a port.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from rovercam.archive import Archive, ArchiveError
-from rovercam.dictionary import Dictionary, DictionaryError, encode_command, find
-from rovercam.dictionary.fields import bytes_of
+from rovercam.dictionary import Dictionary
 from rovercam.keys import KeyStore, KeyStoreError
 from rovercam.protocol import pus, tc
-from rovercam.protocol.cfdp import Entity, RequestError, Settings, TransactionId
-from rovercam.station import adapting, foreign, links
+from rovercam.protocol.cfdp import Entity, Settings
+from rovercam.station import adapting, links
+from rovercam.station.commanding import Commanding
 from rovercam.station.decoding import Decoder
+from rovercam.station.errors import StationError
 from rovercam.station.files import FileService
 from rovercam.station.keyring import UnitKeys
 from rovercam.station.links import PortLink, UnitLink
@@ -38,18 +38,14 @@ from rovercam.station.updates import (
     UnitHeard,
     Update,
 )
-from rovercam.station.verification import Commands, Pending, Request
+from rovercam.station.verification import Commands
 
 Subscriber = Callable[[Update], None]
 COMMIT_INTERVAL = 0.25
 """Longest time, in seconds of the station's clock, that rows wait for their commit."""
 
 
-class StationError(Exception):
-    """The caller's fault: no such unit, no key, no port; the message says what to do."""
-
-
-class Station:
+class Station(Commanding):
     """archive: opened for writing; keys: where units' keys are; name: who commands are logged for by default."""
 
     def __init__(
@@ -205,16 +201,6 @@ class Station:
         if STORE.match(name) and (frames := fresh_store_file(self.archive, transfer)) is not None:
             self._relayed(carrier, frames, True, now)
 
-    def _set_clock(self, unit: UnitLink, now: float) -> None:
-        """Once per start of the unit, and only with its key."""
-        unit.clock_unset = False
-        seconds = int(now)
-        arguments = {"seconds": seconds, "fraction": now - seconds - (now - seconds) % (1 / 65536)}
-        try:
-            self.command(unit.number, "set_time", arguments, now, sender=self.name)
-        except (StationError, DictionaryError) as error:
-            self.tell(Notice(time=now, unit=unit.number, severity="low", text=f"clock not set: {error}"))
-
     # ---------------------------------------------------------------------------------------------------- transmitting
     def transmit(self, port: str, now: float) -> bytes:
         """Bytes for a port now. Everything received so far is committed before."""
@@ -303,13 +289,6 @@ class Station:
         if now - self._committed >= COMMIT_INTERVAL:
             self.commit(now)
 
-    def _command_quietly(self, unit: int, name: str, arguments: dict[str, Any], now: float) -> None:
-        """A command of the station itself; a refusal is said once as a notice."""
-        try:
-            self.command(unit, name, arguments, now, sender="link control")
-        except (StationError, DictionaryError) as error:
-            self.tell(Notice(time=now, unit=unit, severity="low", text=f"{name}: {error}"))
-
     def _rotated(self, unit: UnitLink, update: CommandChanged) -> None:
         """The unit went over to its next key: so does its uplink."""
         if update.name == "rotate_key" and update.state == "done" and unit.keys is not None and unit.uplink is not None:
@@ -336,114 +315,11 @@ class Station:
         self.cfdp = Entity(int(self.dictionary.raw["unit"]["ground_entity"]), self._store, now, settings)
         self.files = FileService(self.archive, self.cfdp, self._store, self.dictionary, self.tell, self._store_file)
 
-    # ------------------------------------------------------------------------------------------------------ commanding
-    def command(
-        self,
-        unit: int,
-        name: str,
-        arguments: Mapping[str, Any] | None = None,
-        now: float = 0.0,
-        *,
-        sender: str = "",
-        acks: int = pus.ACK_ALL,
-        bypass: bool = False,
-    ) -> CommandChanged:
-        """Queue one telecommand. Raises UnknownName, ValueRefused (with the allowed range), StationError."""
-        packet, pending = self._prepare(unit, name, arguments, now, sender, acks)
-        self._unit(unit).send_command(packet, pending, bypass)
-        self._decoder.command_sent(unit, self.dictionary.commands[name], pending.arguments, now)
-        snapshot = pending.snapshot(now)
-        self.tell(snapshot)
-        return snapshot
-
-    def schedule(
-        self,
-        unit: int,
-        seconds: int,
-        name: str,
-        arguments: Mapping[str, Any] | None = None,
-        now: float = 0.0,
-        *,
-        sender: str = "",
-    ) -> tuple[CommandChanged, CommandChanged]:
-        """Have the unit run a telecommand at an on-board time: (the command, which waits; the one that brings it there).
-
-        Both are in the log, and the first goes on with its own verification when it runs. Raises as command().
-        """
-        if name == "insert_schedule":
-            raise StationError("a command that schedules cannot be scheduled itself")
-        packet, pending = self._prepare(unit, name, arguments, now, sender, pus.ACK_ALL)
-        stage = Stage(time=now, stage="scheduled", success=True, text=f"for {seconds} s")
-        self.tell(self.commands.stage(pending, stage, "queued", now))
-        bringing = self.command(unit, "insert_schedule", {"seconds": seconds, "packet": packet}, now, sender=sender)
-        return pending.snapshot(now), bringing
-
-    def _prepare(
-        self, unit: int, name: str, arguments: Mapping[str, Any] | None, now: float, sender: str, acks: int
-    ) -> tuple[bytes, Pending]:
-        """The packet of a telecommand, and its record."""
-        arguments = dict(arguments or {})
-        definition = find(self.dictionary.commands, name, "command")
-        data = encode_command(definition, arguments, self.dictionary)
-        link = self._unit(unit)
-        self._open(link)
-        if name == "rotate_key" and link.keys is not None:
-            link.keys.propose(bytes_of(definition.args[0], arguments["nonce"]))
-        apid = self.dictionary.apid(unit)
-        sequence = link.next_sequence(self.archive, apid)
-        packet = pus.build_command(apid, sequence, definition.service, definition.subtype, data, acks=acks)
-        request = Request(
-            unit=unit, apid=apid, sequence=sequence, acks=acks, name=name, arguments=arguments, definition=definition
-        )
-        return packet, self.commands.record(request, packet, sender or self.name, now)
-
-    def forward(self, packet: bytes, now: float, *, sender: str) -> CommandChanged:
-        """Queue a telecommand packet that another control system built, as it is. Raises StationError, StrangePacket."""
-        request = foreign.understand(packet, self.dictionary)
-        link = self._unit(request.unit)
-        self._open(link)
-        pending = self.commands.record(request, packet, sender, now)
-        link.send_command(packet, pending, bypass=False)
-        if request.definition is not None:
-            self._decoder.command_sent(request.unit, request.definition, request.arguments, now)
-        snapshot = pending.snapshot(now)
-        self.tell(snapshot)
-        return snapshot
-
     def relay(self, to: Callable[[int, bytes, float], None]) -> Callable[[], None]:
         """Call with every report that is stored: unit, packet, generation time; returns the function that ends it."""
         relays = self._decoder.relays
         relays.append(to)
         return lambda: relays.remove(to) if to in relays else None
-
-    def put(self, unit: int, data: bytes, target: str, now: float, *, sender: str = "") -> TransactionId:
-        """Send a file to a unit; goes on over restarts of either end. Raises StationError."""
-        self._store.now = now
-        link = self._unit(unit)
-        self._open(link)
-        try:
-            transaction = self.cfdp.put(unit, data, target)
-        except RequestError as error:
-            raise StationError(str(error)) from error
-        self.files.on_events(self.cfdp.events(), now)
-        return transaction
-
-    def transfer(self, action: str, source: int, number: int, now: float) -> None:
-        """suspend, resume or cancel a file transfer of this end. Raises StationError."""
-        self._store.now = now
-        transaction = TransactionId(source, number)
-        try:
-            if action == "suspend":
-                self.cfdp.suspend(transaction)
-            elif action == "resume":
-                self.cfdp.resume(transaction)
-            elif action == "cancel":
-                self.cfdp.cancel(transaction, now)
-            else:
-                raise StationError(f"transfers can be suspended, resumed and cancelled, not {action!r}")
-        except RequestError as error:
-            raise StationError(str(error)) from error
-        self.files.on_events(self.cfdp.events(), now)
 
     def _uplink_events(self, unit: UnitLink, events: list[links.UplinkEvent], now: float) -> None:
         for event in events:

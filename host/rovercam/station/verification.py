@@ -108,6 +108,11 @@ class Commands:
                 if self._by_request.get((oldest.apid, oldest.sequence)) is oldest:
                     del self._by_request[oldest.apid, oldest.sequence]
 
+    def remade(self, command: Pending, arguments: Mapping[str, Any], packet: bytes) -> None:
+        """It goes to the line with new arguments."""
+        command.arguments = arguments
+        self._archive.set_command_packet(command.id, dict(arguments), packet)
+
     def get(self, number: int) -> Pending | None:
         return self._by_id.get(number)
 

@@ -200,6 +200,35 @@ def test_an_unset_clock_is_set_once_and_its_times_are_placed(bench: Bench) -> No
     assert times[0] == pytest.approx(START + 0.1, abs=0.01)
 
 
+def test_the_time_is_that_of_the_transmission_that_arrives(bench: Bench) -> None:
+    """Behind commands that are lost, and lost itself, for 12 seconds: the time that is set is not older than a step."""
+    bench.kill()
+    bench.open(set_clocks=True)
+    bench.unit.housekeeping(1, START)
+    bench.run(1)
+    shut = [True]
+    feed = bench.unit.feed
+    bench.unit.feed = lambda data, now: None if shut[0] else feed(data, now)  # type: ignore[method-assign]
+    for _ in range(3):
+        bench.station.command(1, "ping", now=bench.now)
+    bench.unit.housekeeping(1, 5.0, synchronised=False)
+    bench.run(12)
+    shut[0] = False
+    arrived = 0.0
+    for _ in range(400):
+        bench.step()
+        if len(bench.unit.commands) == 4 and not arrived:
+            arrived = bench.now
+    assert [c[7:9] for c in bench.unit.commands] == [b"\x11\x01"] * 3 + [b"\x09\x80"]
+    seconds, fraction = struct.unpack_from(">IH", bench.unit.commands[-1], 11)
+    assert arrived > START + 12
+    assert seconds + fraction / 65536 == pytest.approx(arrived, abs=0.11)
+    (logged,) = [c for c in bench.archive.commands() if c["name"] == "set_time"]
+    assert logged["data"] == bench.unit.commands[-1], "the log has what the unit got"
+    assert logged["arguments"]["seconds"] == seconds
+    assert logged["state"] == "done"
+
+
 def test_a_unit_that_starts_anew_gets_the_time_at_once(bench: Bench) -> None:
     bench.kill()
     bench.open(set_clocks=True)
