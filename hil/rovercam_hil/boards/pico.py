@@ -27,6 +27,7 @@ from rovercam_hil.boards.base import Board, BoardError, BoardTimeout
 from rovercam_hil.boards.lineport import UartPort, UsbPort
 
 STRAP_PIN = 22
+_WATCHDOG_CTRL, _WATCHDOG_TRIGGER = 0x00, 1 << 31
 
 
 class Device(Protocol):
@@ -207,8 +208,12 @@ class EmulatedPico(Board):
 
     def reset(self, *, watchdog: bool = False) -> None:
         """By the RUN pin; ``watchdog``: as the chip's watchdog does it, which the firmware can tell."""
-        if self.powered:
-            self._restart(ResetCause.WATCHDOG if watchdog else ResetCause.RUN_PIN)
+        if not self.powered:
+            return
+        if watchdog:  # by the register, so that REASON says so (RP2040 data sheet 4.7.6: CTRL, bit TRIGGER)
+            self.mcu.watchdog.write_uint32(_WATCHDOG_CTRL, _WATCHDOG_TRIGGER)
+        else:
+            self._restart(ResetCause.RUN_PIN)
 
     def _restart(self, cause: ResetCause) -> None:
         assert self.nor is not None
