@@ -92,10 +92,9 @@ class Pair:
         if self.time >= max(self.word_at, self.began) and not self.dumb:
             self.word_at = self.time + 0.5
             self._put("word", (self.boots, self.board.call("feed", b"")))
-        if self.time >= max(self.report_at, self.began):
+        if self.time >= max(self.report_at, self.began) and not self.dumb:
             self.report_at = self.time + PERIOD
-            if not self.dumb:
-                self._put("report", (self.boots, float(int(self.time - self.began))))
+            self._put("report", (self.boots, float(int(self.time - self.began))))
         for event in self.up.take_events():
             if isinstance(event, Accepted):
                 self.accepted.append(event.tag)

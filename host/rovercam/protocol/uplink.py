@@ -158,7 +158,7 @@ class Uplink:
         A report is never younger than it says, so the start lay before ``now`` - uptime. A telecommand first sent after a later start
         than the one it was numbered for cannot have been taken: its N(S) is none that the unit then takes (firmware, link/uplink.py).
         """
-        if self._doubt_until is None:
+        if not self._unsure:
             self._boot = count if self._boot is None else max(self._boot, count)
             return
         if self._boot is None or count <= self._boot:
