@@ -61,6 +61,8 @@ def test_through_the_running_station(unit: TcpUnit, home: Path, capsys: pytest.C
             capsys.readouterr()
             assert run(["send", "ping", "--port", unit.url]) == 1
             assert f"process {ground.pid}" in capsys.readouterr().err
+            assert run(["ground", "--no-web", "--port", "nowhere"]) == 1
+            assert f"a station is running already (process {ground.pid}" in capsys.readouterr().err
         finally:
             ground.terminate()
             rest = ground.stdout.read() if ground.stdout else ""

@@ -225,3 +225,15 @@ def test_a_page_loaded_again_is_ready(page: Any, ground: Any) -> None:
     """As a person does it who comes back; how long it takes: `rovercam bench console`."""
     page.open(f"{ground.address}?again")
     page.until(f"location.search == '?again' && {READY}", 60)
+
+
+def test_a_page_that_was_cut_off_goes_on_by_itself(ground: Any, page: Any) -> None:
+    """Its WebSocket ends (a computer that slept, a proxy): it connects again and shows what is so by then."""
+    page.until(f"{READY} && window.socket.connected")
+    page.value("window.first = window.socket.id, window.socket.io.engine.close(), 1")
+    page.until("window.socket.connected && window.socket.id != window.first", 30)
+    ground.call(lambda: ground.unit.report(5, 3, bytes([3, 2, 4]), time.time()))
+    page.until("document.body.innerText.includes('to acknowledge')", 20)
+    page.value("document.activeElement?.blur()")
+    page.press("a", "a")
+    page.until("!document.body.innerText.includes('to acknowledge')", 20)
