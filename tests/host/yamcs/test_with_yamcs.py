@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import io
 import math
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +16,7 @@ from PIL import Image
 from rovercam.dictionary import load
 from rovercam.station.pictures import render
 
-from .conftest import HandOver, until
+from .conftest import PATIENCE, HandOver, until
 
 
 def test_parameters_are_equal(hand_over: HandOver) -> None:
@@ -97,3 +102,25 @@ def test_a_picture_is_received_by_their_cfdp(hand_over: HandOver) -> None:
     assert until(
         lambda: any(e.startswith("Picture 1 of unit 1 received: 160×120") for e in hand_over.events), "the event"
     )
+
+
+def test_a_file_of_theirs_reaches_the_unit(hand_over: HandOver, tmp_path: Path) -> None:
+    """By Yamcs's own CFDP, class 2, to the station, and by the station's to the unit; then fetched from there."""
+    data = random.Random(7).randbytes(3000)
+    bucket = hand_over.client.get_storage_client().get_bucket("uplink")
+    bucket.upload_object("plan", io.BytesIO(data))
+    (service,) = hand_over.client.get_file_transfer_client("rovercam").list_services()
+    sent = service.upload("uplink", "plan", "/q/plan", "ground", "unit1", {"reliable": True})
+
+    sent.await_complete(timeout=PATIENCE)
+    assert sent.is_success(), sent.error
+
+    def arrived() -> bool:
+        with hand_over.archive() as archive:
+            return any((t["target"], t["status"]) == ("/q/plan", "finished") for t in archive.transfers(unit=1))
+
+    until(arrived, "the station's transfer ends")
+    fetched = tmp_path / "plan"
+    words = [sys.executable, "-m", "rovercam.cli", "get", "/q/plan", str(fetched)]
+    subprocess.run(words, env=os.environ | {"ROVERCAM_HOME": str(hand_over.home)}, check=True, timeout=240)
+    assert fetched.read_bytes() == data
