@@ -28,7 +28,12 @@ h2{font-size:24px;line-height:1.25;margin:0 0 8px;font-weight:600}
 figure{margin:0}
 figure img{display:block;width:100%;height:auto;background:#000}
 .wide{margin:34px 0 46px}
-.wide .band{margin:0 calc(50% - 50vw) 16px;background:#14110f;padding:26px max(28px,calc(50vw - 800px))}
+.wide .band{margin:0 calc(50% - 50vw) 18px;background:#14110f;padding:0 max(0px,calc(50vw - 960px))}
+.wide p{margin:0 0 12px}.wide p:not(.get){max-width:44em}
+.small{image-rendering:pixelated}
+nav{display:flex;flex-wrap:wrap;gap:8px;padding-top:14px}
+nav a{display:block;height:64px;border-radius:3px;overflow:hidden;opacity:.92}nav a:hover,nav a:focus-visible{opacity:1;outline:2px solid var(--mars)}
+nav img{display:block;height:100%;width:auto;max-width:220px;object-fit:cover}
 article{display:grid;grid-template-columns:minmax(0,7fr) minmax(0,5fr);gap:34px;padding:34px 0;border-top:1px solid var(--line)}
 article p{margin:0 0 12px}
 .credit{font-size:13px;color:var(--soft);margin:8px 0 0}
@@ -41,9 +46,15 @@ dt{color:var(--soft)}dd{margin:0}
 footer{border-top:1px solid var(--line);margin-top:26px;padding-top:22px;padding-bottom:60px;font-size:14px;color:var(--soft)}
 footer a{color:inherit}
 code{font-size:12px;overflow-wrap:anywhere}
-@media(max-width:820px){article{grid-template-columns:1fr;gap:16px}h1{font-size:34px}}
-@media print{.get{display:none}article{break-inside:avoid}}
+@media(max-width:820px){article{grid-template-columns:1fr;gap:16px}h1{font-size:34px}header{padding-top:34px}main,header,footer{padding-left:18px;padding-right:18px}
+.wide .band{overflow-x:auto}.wide .band img{height:300px;width:auto;max-width:none}}
+@media print{.get,nav{display:none}article{break-inside:avoid}}
 """
+INDEX_FROM = 5
+"""Pictures from which on the page begins with a strip of them all."""
+MAGNIFIED = 4
+"""A small picture is shown at most so many times its size, its pixels as squares."""
+COLUMN = 640
 NAMES = {"jpeg": "JPEG", "png": "PNG", "tiff": "TIFF", "label": "PDS4 label", "array": "PDS4 data"}
 
 
@@ -58,7 +69,12 @@ class Item:
 
 def page(items: Sequence[Item], order: Order, software: str) -> str:
     """The page as HTML 5."""
-    body = "\n".join(_wide(i, order) if i.subject.extra else _article(i, order) for i in items)
+    parts = [
+        _wide(i, order, first) if i.subject.extra else _article(i, order, first)
+        for i, first in zip(items, (True, *(False for _ in items[1:])), strict=True)
+    ]
+    body = "\n".join(parts)
+    index = _index(items) if len(items) >= INDEX_FROM else ""
     first, last = min(i.subject.first_time for i in items), max(i.subject.time for i in items)
     days = utc(first).strftime("%-d %B %Y")
     if utc(first).date() != utc(last).date():
@@ -72,7 +88,7 @@ def page(items: Sequence[Item], order: Order, software: str) -> str:
 <title>{escape(order.title)}</title><meta name="description" content="{escape(order.introduction or order.title)}">
 <meta property="og:title" content="{escape(order.title)}"><meta property="og:image" content="{escape(items[0].files["thumb"])}">
 <link rel="icon" href="data:,"><style>{STYLE}</style></head>
-<body><header><p class="date">{escape(days)}</p><h1>{escape(order.title)}</h1>{lead}</header>
+<body><header><p class="date">{escape(days)}</p><h1>{escape(order.title)}</h1>{lead}{index}</header>
 <main>
 {body}
 </main>
@@ -84,25 +100,37 @@ what you downloaded; texts are in <a href="captions.json">captions.json</a>. Tim
 """
 
 
-def _article(item: Item, order: Order) -> str:
+def _index(items: Sequence[Item]) -> str:
+    """All pictures small, to jump to."""
+    links = "".join(
+        f'<a href="#{escape(i.subject.name)}" title="{escape(i.subject.title)}"><img src="{escape(i.files["thumb"])}"'
+        f' alt="{escape(i.subject.title)}" loading="lazy"></a>'
+        for i in items
+    )
+    return f"<nav>{links}</nav>"
+
+
+def _article(item: Item, order: Order, first: bool) -> str:
     s = item.subject
     return f"""<article id="{escape(s.name)}">
-<figure>{_image(item)}<figcaption class="credit">{escape(order.credit)}</figcaption></figure>
+<figure>{_image(item, first)}<figcaption class="credit">{escape(order.credit)}</figcaption></figure>
 <div><h2>{escape(s.title)}</h2><p>{escape(s.caption)}</p>{_facts(s)}{_downloads(item)}</div></article>"""
 
 
-def _wide(item: Item, order: Order) -> str:
+def _wide(item: Item, order: Order, first: bool) -> str:
     s = item.subject
-    return f"""<section class="wide" id="{escape(s.name)}"><figure><div class="band">{_image(item)}</div></figure>
+    return f"""<section class="wide" id="{escape(s.name)}"><figure><div class="band">{_image(item, first)}</div></figure>
 <h2>{escape(s.title)}</h2><p>{escape(s.caption)}</p><p class="credit">{escape(order.credit)}</p>{_downloads(item)}</section>"""
 
 
-def _image(item: Item) -> str:
+def _image(item: Item, first: bool) -> str:
     s = item.subject
     height, width = s.pixels.shape[:2]
+    small = f' class="small" style="max-width:{MAGNIFIED * width}px"' if MAGNIFIED * width < COLUMN else ""
+    later = "" if first else ' loading="lazy"'
     return (
         f'<a href="{escape(item.files["jpeg"])}"><img src="{escape(item.files["thumb"])}" alt="{escape(s.alt)}" width="{width}"'
-        f' height="{height}"></a>'
+        f' height="{height}"{small}{later}></a>'
     )
 
 
