@@ -344,6 +344,7 @@ def _row(item: pytest.Item, report: pytest.TestReport) -> Row:
         pieces = unit.wire.recording[unit.marks.get("recording", 0) :]
         row.digest = digest(pieces)
         row.board_seconds = pieces[-1][1] - pieces[0][1] if pieces else 0.0
+        row.heap = unit.ground.least_heap(unit.marks.get("history", 0))
     return row
 
 
@@ -390,6 +391,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         f"rovercam HIL on the {where}, seed {options.seed}: {report.count('passed')} passed, {report.count('failed')} failed, "
         f"{report.count('skipped')} skipped"
     )
+    if report.heap():
+        terminalreporter.write_line(report.heap())
     if config.getoption("--report"):
         terminalreporter.write_line(f"report: {state.folder}/report.html")
 

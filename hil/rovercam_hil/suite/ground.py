@@ -161,6 +161,11 @@ class Ground:
         self.run(0.2)  # what is on the line now was sampled before
         return self.expect(updates.Telemetry, None, timeout, structure=structure)
 
+    def least_heap(self, since: int = 0) -> int:
+        """Bytes of the least free heap (since its start) that the unit has told of since a mark, 0 when it told of none."""
+        told = self.found(updates.Telemetry, since, structure="health")
+        return min((t.values["heap_minimum"] for t in told), default=0)
+
     # -------------------------------------------------------------------------------------------- pictures and files
     def shoot(self, *, timeout: float = 120.0, **arguments: Any) -> Rendered:
         """Take a picture and bring all of it down. Raises Refused, FactMissing."""

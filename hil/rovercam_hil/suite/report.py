@@ -24,12 +24,14 @@ PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 @dataclass
 class Row:
-    """One scenario. seconds: of this computer; board_seconds: of the board's clock."""
+    """One scenario. seconds: of this computer; board_seconds: of the board's clock; heap: least free heap that the unit told of,
+    in bytes, 0 when it told of none."""
 
     name: str
     outcome: str
     seconds: float = 0.0
     board_seconds: float = 0.0
+    heap: int = 0
     text: str = ""
     digest: str = ""
     evidence: Evidence | None = None
@@ -59,6 +61,11 @@ class Report:
     def count(self, outcome: str) -> int:
         return sum(r.outcome == outcome for r in self.rows)
 
+    def heap(self) -> str:
+        """The least free heap of all scenarios, in words; "" when no unit told."""
+        least = min((r for r in self.rows if r.heap), key=lambda r: r.heap, default=None)
+        return f"least free heap that a unit told of: {least.heap} bytes, in {least.name}" if least else ""
+
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self._html(path.parent), encoding="utf-8")
@@ -77,7 +84,7 @@ class Report:
             f"<h1>HIL suite: <span class={verdict}>{verdict}</span></h1>"
             f"<p>{self.count(PASSED)} passed, {self.count(FAILED)} failed, {self.count(SKIPPED)} skipped "
             f"(never counted as passed), in {self.wall:.0f} s of this computer, "
-            f"{sum(r.board_seconds for r in self.rows):.0f} s of the board.</p>"
+            f"{sum(r.board_seconds for r in self.rows):.0f} s of the board.</p><p>{html.escape(self.heap().capitalize())}</p>"
             f"<h2>What ran on what</h2><table>{facts}</table>"
             + (f"<h2>Skipped, and why</h2><table><tr><th>scenarios<th>reason{reasons}</table>" if reasons else "")
             + f"<h2>Scenarios</h2><table class=rows><tr><th>scenario<th>outcome<th>s<th>board s<th>figures{body}</table></html>"
