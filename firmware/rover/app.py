@@ -275,6 +275,8 @@ class App:
         if not self.in_contact():
             if not self.pus.tap:
                 self.pus.tap = self.need("recorder", "Recorder").tap
+            elif self.recorder.urgent:
+                self.recorder.flush()
         elif self.pus.tap:
             self.pus.tap = None
             self.recorder.rest()

@@ -135,10 +135,15 @@ def test_reports_are_recorded_in_silence_and_retrieved_by_time(flight):
     retrieved = flight.answer("store_retrieved", since=seen).values["packets"]
     assert 3 * 7 <= retrieved <= 3 * 9
     assert flight.reports - reports >= retrieved
-    # A reset while nobody is there: recorded from its first report on, the gap is not longer than the start.
+    # A reset while nobody is there: what happened just before it is on flash, and recorded from the first report after it on.
+    moved, bringing = flight.station.schedule(
+        1, int(flight.session.now) + 77, "point_mast", {"pan": 11}, flight.session.now
+    )
+    flight.until(lambda: flight.commands[bringing.id].state == "done", 20, "the scheduling")
     for gate in flight.gates:
         gate.open = False
     flight.run(80)
+    assert flight.unit.rig.pan.angle == pytest.approx(11, abs=1)
     flight.unit.board.reset(watchdog=True)
     flight.run(30)
     for gate in flight.gates:
@@ -148,6 +153,7 @@ def test_reports_are_recorded_in_silence_and_retrieved_by_time(flight):
     events = len(flight.events)
     assert flight.command("retrieve_store", timeout=120).state == "done"
     assert "started" in [e.name for e in flight.events[events:]]
+    assert flight.commands[moved.id].state == "done"
     seen = len(flight.answers)
     assert flight.command("report_store", timeout=60).state == "done"
     before = flight.answer("store_summary", since=seen).values["packets"]

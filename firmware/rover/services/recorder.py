@@ -2,7 +2,8 @@
 
 Recording begins when the ground has been silent for parameter store_after, and at once after a reset that finds
 something recorded: the ground has not fetched it, so it is not there. Packets are gathered in memory and appended
-to flash in batches, so a power cut loses at most one batch. Retrieval sends them again on the live channel, paced.
+to flash in batches; what happened (events, verification) is there when the watchdog is fed next, so a reset loses at most
+a batch of housekeeping. Retrieval sends them again on the live channel, paced.
 """
 
 import os
@@ -15,6 +16,7 @@ FOLDER = "/s"
 _BATCH = const(2048)
 _FILE_SIZE = const(16384)
 _RESERVE = const(16384)
+_URGENT = b"\x01\x05"  # service types: verification, events
 
 
 class Recorder:
@@ -25,6 +27,7 @@ class Recorder:
         self.overwritten = 0
         self._buf = None  # while nothing is recorded its memory is free
         self._used = 0
+        self.urgent = False  # something gathered must not wait for the batch to be full
         names = files()
         self._number = names[-1] if names else 1
 
@@ -44,6 +47,8 @@ class Recorder:
             self.flush()
         self._buf[self._used : self._used + n] = packet
         self._used += n
+        if packet[7] in _URGENT:
+            self.urgent = True
 
     def rest(self):
         """The ground is back: write what was gathered and free the memory."""
@@ -52,6 +57,7 @@ class Recorder:
 
     def flush(self):
         """Append what was gathered."""
+        self.urgent = False
         if not self._used:
             return
         path = path_of(self._number)
