@@ -139,7 +139,7 @@ class PicturePanel:
             )
         self._bars.content = (
             f"<span class='chip {chip}'>{state}</span><span class=mono>{total}</span>{''.join(parts)}"
-            f"<span class=rc-grow></span><span>{sure}</span>"
+            f"<span style='margin-left:auto'>{sure}</span>"
         )
 
     async def _count(self, picture: PictureChanged) -> None:
