@@ -259,6 +259,7 @@ def test_a_viewer_looks_and_does_not_command(worker: Any, tmp_path: Any, ground:
         station = Station()
         sender = "x"
         model = None
+        site_map = None
 
     guarded = Guard(api.make_api(Context()), access)  # type: ignore[arg-type]
     transport = httpx.ASGITransport(app=guarded)  # type: ignore[arg-type]
@@ -272,11 +273,12 @@ def test_a_viewer_looks_and_does_not_command(worker: Any, tmp_path: Any, ground:
                 (await client.post("/api/commands", json={"unit": 1, "name": "ping"}, headers=viewer)).status_code,
                 (await client.post("/api/events/1/acknowledge", headers=viewer)).status_code,
                 (await client.post("/api/transfers/1/1/cancel", headers=viewer)).status_code,
+                (await client.get("/api/map", headers=viewer)).status_code,
             ]
 
     import asyncio
 
-    assert asyncio.run(ask()) == [401, 200, 403, 403, 403]
+    assert asyncio.run(ask()) == [401, 200, 403, 403, 403, 404], "and this station has no map"
 
 
 def test_other_commands_do_not_load_the_web(tmp_path: Any) -> None:
