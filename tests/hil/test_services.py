@@ -118,31 +118,31 @@ def entries(answer):
 
 
 def test_reports_are_recorded_in_silence_and_retrieved_by_time(flight):
-    assert flight.command("set_parameter", parameter="store_after", value=60).state == "done"
+    assert flight.command("set_parameter", parameter="store_after", value=20).state == "done"
     start = flight.session.now
     for gate in flight.gates:
         gate.open = False
-    flight.run(180)
+    flight.run(100)
     for gate in flight.gates:
         gate.open = True
     seen = len(flight.answers)
     assert flight.command("report_store", timeout=60).state == "done"
     held = flight.answer("store_summary", since=seen).values
-    assert start + 55 <= held["oldest"] <= start + 75  # 60 s after the last word of the ground
-    assert held["packets"] >= 3 * 180 / 5 - 3 * 15 - 3
+    assert start + 15 <= held["oldest"] <= start + 35  # 20 s after the last word of the ground
+    assert held["packets"] >= 3 * 100 / 5 - 3 * 7 - 3
     reports = flight.reports
-    assert flight.command("retrieve_store", first=int(start + 100), last=int(start + 139), timeout=120).state == "done"
+    assert flight.command("retrieve_store", first=int(start + 50), last=int(start + 89), timeout=120).state == "done"
     retrieved = flight.answer("store_retrieved", since=seen).values["packets"]
     assert 3 * 7 <= retrieved <= 3 * 9
     assert flight.reports - reports >= retrieved
     # A reset while nobody is there: what happened just before it is on flash, and recorded from the first report after it on.
     moved, bringing = flight.station.schedule(
-        1, int(flight.session.now) + 77, "point_mast", {"pan": 11}, flight.session.now
+        1, int(flight.session.now) + 37, "point_mast", {"pan": 11}, flight.session.now
     )
     flight.until(lambda: flight.commands[bringing.id].state == "done", 20, "the scheduling")
     for gate in flight.gates:
         gate.open = False
-    flight.run(80)
+    flight.run(40)
     assert flight.unit.rig.pan.angle == pytest.approx(11, abs=1)
     flight.unit.board.reset(watchdog=True)
     flight.run(30)
