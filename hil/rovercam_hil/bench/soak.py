@@ -24,8 +24,10 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rovercam_hil.bench.flight import Flight
+from rovercam_hil.boards.base import BoardTimeout
 from rovercam_hil.boards.unit import make_unit
 from rovercam_hil.devices.vehicle import FlatRover
 
@@ -136,23 +138,21 @@ class Soak:
         """The ground comes back: wake the unit, take what it recorded and its products, look at its memory."""
         flight = self.flight
         first = flight.session.now
-        flight.command("set_mode", timeout=120, mode="normal")
-        flight.command("retrieve_store", timeout=600)
-        flight.command("delete_store")
+        self._do(day, "set_mode", mode="normal")
+        self._do(day, "retrieve_store", timeout=600)
+        self._do(day, "delete_store")
         known = len(day.passes)
         if known:
-            flight.command("list_products")
-            listed = [
-                i["product"]
-                for a in flight.answers
-                if a.name == "product_list" and a.time >= first
-                for i in a.values["items"]
-            ]
+            listed = sorted(self._catalogue())
             for number in listed:
-                flight.command("downlink_product", product=number, priority=1)
-            flight.until(lambda: not self._moving(), 600, "the products")
+                self._do(day, "downlink_product", product=number, priority=1)
+            deadline = flight.session.now + 600
+            while any(state != "down" for state in self._catalogue().values()):
+                if flight.session.now > deadline:
+                    raise BoardTimeout(f"products {listed} are not down after 600 s")
+                flight.run(5.0)
             for number in listed:
-                flight.command("delete_product", product=number)
+                self._do(day, "delete_product", product=number)
                 day.pictures += 1
         health = flight.health()
         day.passes.append(
@@ -166,12 +166,22 @@ class Soak:
             )
         )
 
-    def _moving(self) -> bool:
+    def _do(self, day: Day, name: str, timeout: float = 120, **arguments: Any) -> None:
+        ended = self.flight.command(name, timeout=timeout, **arguments)
+        if ended.state != "done":
+            day.faults.append(f"{name}: {ended.state} {ended.reason}")
+
+    def _catalogue(self) -> dict[int, str]:
+        """The products on board and their states."""
         flight = self.flight
-        flight.telemetry.pop("link", None)
-        flight.command("report_housekeeping", structure=3)
-        flight.until(lambda: "link" in flight.telemetry, 20, "the link report")
-        return bool(flight.telemetry["link"]["transfers_active"])
+        seen = len(flight.answers)
+        flight.command("list_products")
+
+        def parts() -> list[Any]:
+            return [a.values for a in flight.answers[seen:] if a.name == "product_list"]
+
+        flight.until(lambda: any(p["last"] for p in parts()), 20, "the catalogue")
+        return {item["product"]: item["state"] for part in parts() for item in part["items"]}
 
     def _gap(self, until: float) -> None:
         """Nobody listens: the board runs alone in long slices; what it sends is lost."""

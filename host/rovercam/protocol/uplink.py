@@ -20,8 +20,9 @@ from .cop1 import Ad, AlertReason, Bc, Clcw, Fop1, State
 STATUS_REPLAY, STATUS_MAC, STATUS_INSECURE = 1, 2, 4
 SKIP = 128  # numbers that pass any floor a unit can have stored (it stores 64 ahead)
 MAX_QUEUE = 4096
-DOUBT = 25.0
-"""Seconds to wait, after a reset, for a report that tells when the unit started: one of its health reports comes every 5 s."""
+DOUBT = 75.0
+"""Seconds to wait, after a reset, for a report that tells when the unit started: one of its health reports comes every 5 s, and
+every 60 s while it sleeps."""
 MARGIN = 0.5
 SLEW = 0.02
 """Seconds, and seconds per second since a packet was sent, by which the start must lie before that: the station's clock may be slewed by 1 %."""
