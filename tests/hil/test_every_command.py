@@ -184,14 +184,14 @@ def flight(micropython_image, tmp_path_factory):
 def raw_command(flight, command, body):
     """Send a body as it is; the unit's refusal as (state, reason)."""
     original = flight.station.dictionary
-    from rovercam.station import core
+    from rovercam.station import commanding
 
-    real = core.encode_command
-    core.encode_command = lambda *_: body
+    real = commanding.encode_command
+    commanding.encode_command = lambda *_: body
     try:
         number = flight.send(command.name, **good(command))
     finally:
-        core.encode_command = real
+        commanding.encode_command = real
     assert flight.station.dictionary is original
     flight.until(lambda: flight.commands[number].ended, 60, f"the end of {command.name}")
     return flight.commands[number]
