@@ -77,7 +77,7 @@ def make_light(azimuth: float, elevation: float, tau: float = 0.45, sun_distance
     return Light(sun=sun, tau=tau, direct=direct, diffuse=diffuse, sky_scale=scale)
 
 
-@njit(fastmath=True, cache=True)
+@njit(cache=True)
 def sky_colour(x, y, z, sx, sy, sz, tau):
     """Unscaled radiance (R, G, B) of the sky towards (x, y, z) with the Sun towards (sx, sy, sz)."""
     cosine = min(max(x * sx + y * sy + z * sz, -1.0), 1.0)

@@ -25,7 +25,7 @@ def _fade(wavelength, footprint):
     return min(max(wavelength / footprint * 0.5 - 1.0, 0.0), 1.0)
 
 
-@njit(fastmath=True, cache=True)
+@njit(cache=True)
 def _pebbles(x, y, cell, chance, sun_x, sun_y, sun_slope, seed):
     """A sparse layer of pebbles on a jittered grid: (kind 0 none / 1 stone / 2 shadow, normal x, normal y, tone)."""
     shadow = 0
@@ -57,7 +57,7 @@ def _pebbles(x, y, cell, chance, sun_x, sun_y, sun_slope, seed):
     return shadow, 0.0, 0.0, 0.0
 
 
-@njit(fastmath=True, cache=True)
+@njit(cache=True)
 def _ground(x, y, footprint, sun, seed, craters, dunes, starts, members, cells, near, near_x, near_y, far, far_x, far_y,
             far_cell, steep):  # fmt: skip
     """(normal x, y, z, albedo r, g, b, extra shadow 0 … 1) of the ground at (x, y)."""
@@ -166,7 +166,7 @@ def _ground(x, y, footprint, sun, seed, craters, dunes, starts, members, cells, 
     return -gx * unit, -gy * unit, unit, red, green, blue, shadow
 
 
-@njit(parallel=True, fastmath=True, cache=True)
+@njit(parallel=True, cache=True)
 def shade(out, kind, px, py, pz, dx, dy, dz, distance, nx, ny, nz, ux, uy, uz, material, tone, sunlit, open_sky, pixel_angle,
           sun, direct, diffuse, sky_scale, tau, ground_glow, seed, craters, dunes, starts, members, cells, near, near_x,
           near_y, far, far_x, far_y, far_cell, materials, flag):  # fmt: skip

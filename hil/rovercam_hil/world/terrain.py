@@ -27,7 +27,7 @@ _WORKING_RADIUS = 24.0  # m around the platform kept free of large relief: lande
 Crater = tuple[float, float, float, float, float, float]
 
 
-@njit(fastmath=True, cache=True)
+@njit(cache=True)
 def _crater(dx, dy, radius, depth, rim, softness):
     r = math.sqrt(dx * dx + dy * dy) / radius
     if r >= 2.4:
@@ -37,7 +37,7 @@ def _crater(dx, dy, radius, depth, rim, softness):
     return bowl * (1.0 - 0.25 * math.exp(-(((r - 1.0) / 0.2) ** 2))) + crest
 
 
-@njit(fastmath=True, cache=True)
+@njit(cache=True)
 def _dune(dx, dy, cos_t, sin_t, length, width, height, bend):
     """A ridge whose crest lies along v; u points down-wind, gentle slope up-wind, steep one in the lee."""
     u = dx * cos_t + dy * sin_t
@@ -54,7 +54,7 @@ def _dune(dx, dy, cos_t, sin_t, length, width, height, bend):
     return height * along * along * shape
 
 
-@njit(fastmath=True, cache=True)
+@njit(cache=True)
 def ground(x, y, seed, craters, dunes, starts, members, cells):
     """(height, dune share 0 … 1) of the undisturbed ground at one point."""
     swell, _, _ = fractal(x, y, 900.0, 4, 0.42, seed)
@@ -95,7 +95,7 @@ def ground(x, y, seed, craters, dunes, starts, members, cells):
     return z, dune_share
 
 
-@njit(parallel=True, fastmath=True, cache=True)
+@njit(parallel=True, cache=True)
 def _ground_many(xs, ys, seed, craters, dunes, starts, members, cells, out_z, out_dune):
     for i in prange(xs.size):
         z, d = ground(xs[i], ys[i], seed, craters, dunes, starts, members, cells)

@@ -1,5 +1,8 @@
 """Frames rendered by a second process are those the first one would have rendered, and only what was foreseen is taken."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -55,6 +58,31 @@ def test_foreseen_frames_are_those_of_one_process(ahead, world, fine):
         assert np.array_equal(found.body, expected.body)
         assert found.names == expected.names
     assert ahead.taken - before == 3
+
+
+FRAME = """
+import hashlib
+from rovercam_hil.world.world import HazardCamera, World
+world = World(3)
+world.set_rover(world.on_ground(6.0, -7.0, 40.0))
+print(hashlib.sha256(HazardCamera(world, size=(64, 48)).frame(1_621_651_200.0).radiance.tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_a_frame_is_the_same_whether_its_code_was_compiled_or_loaded(tmp_path):
+    """Two minutes: pytest tests/hil/world/test_ahead.py -m slow"""
+
+    def frame():
+        words = [sys.executable, "-c", FRAME]
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+        return subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout
+
+    compiled = frame()
+    assert frame() == compiled
+    for kept in [*tmp_path.rglob("shade.shade*"), *tmp_path.rglob("light.*")]:
+        kept.unlink()
+    assert frame() == compiled
 
 
 @pytest.mark.parametrize("what", ["later", "moved", "turned", "size"])
