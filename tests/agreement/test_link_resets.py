@@ -34,6 +34,16 @@ def board(worker):
     return worker
 
 
+@pytest.fixture
+def pair(board) -> Pair:
+    """One command has been taken, and what was heard since is enough to know which start of the unit that was."""
+    made = Pair(board)
+    made.send(1)
+    made.run(10)
+    assert made.executed == [1]
+    return made
+
+
 def packet(i: int) -> bytes:
     return bytes((0x11, 0x10, 0xC0 | i >> 8 & 0x3F, i & 255, 0, 7)) + i.to_bytes(4, "big") + bytes(4)
 
@@ -65,6 +75,12 @@ class Pair:
         self.began = self.time + BOOT
         self.report_at = self.began + 1.0
         self.queue = [q for q in self.queue if q[2] != "up"]
+
+    def reset_unheard(self) -> None:
+        """Reset and up again; it stays dumb."""
+        self.dumb = True
+        self.reset()
+        self.run(BOOT + 3)
 
     def _take(self) -> None:
         self.executed += self.board.eval("[int.from_bytes(p[6:10], 'big') for p in got]")
@@ -113,14 +129,8 @@ class Pair:
         self.up.send(packet(i), tag=i)
 
 
-def test_a_command_after_a_reset_that_nobody_heard_is_sent_again(board):
-    pair = Pair(board)
-    pair.send(1)
-    pair.run(10)
-    assert pair.executed == [1]
-    pair.dumb = True
-    pair.reset()
-    pair.run(BOOT + 3)
+def test_a_command_after_a_reset_that_nobody_heard_is_sent_again(pair):
+    pair.reset_unheard()
     for i in (2, 3):
         pair.send(i)
     pair.run(1)
@@ -133,11 +143,8 @@ def test_a_command_after_a_reset_that_nobody_heard_is_sent_again(board):
     assert any("2 telecommands that came too early are sent again" in text for text in pair.said)
 
 
-def test_a_command_that_may_have_been_taken_is_not_sent_again(board):
+def test_a_command_that_may_have_been_taken_is_not_sent_again(pair):
     """It was executed, the reset came before the ground could hear of it."""
-    pair = Pair(board)
-    pair.send(1)
-    pair.run(10)
     pair.dumb = True
     pair.send(2)
     pair.run(2)
@@ -153,11 +160,8 @@ def test_a_command_that_may_have_been_taken_is_not_sent_again(board):
     assert pair.accepted == [1, 3]
 
 
-def test_a_report_of_the_unit_before_the_reset_proves_nothing(board):
+def test_a_report_of_the_unit_before_the_reset_proves_nothing(pair):
     """It is late, or comes out of a store, with an uptime as if the unit had been running for long."""
-    pair = Pair(board)
-    pair.send(1)
-    pair.run(10)
     pair.dumb = True
     pair.send(2)
     pair.run(2)
@@ -174,13 +178,8 @@ def test_a_report_of_the_unit_before_the_reset_proves_nothing(board):
     assert pair.executed == [1, 2]
 
 
-def test_without_reports_it_is_given_up_after_a_while_and_the_next_goes(board):
-    pair = Pair(board)
-    pair.send(1)
-    pair.run(10)
-    pair.dumb = True
-    pair.reset()
-    pair.run(BOOT + 3)
+def test_without_reports_it_is_given_up_after_a_while_and_the_next_goes(pair):
+    pair.reset_unheard()
     pair.send(2)
     pair.run(1)
     pair.report_at, pair.dumb = 1e9, False
@@ -191,14 +190,9 @@ def test_without_reports_it_is_given_up_after_a_while_and_the_next_goes(board):
     assert pair.executed == [1, 3]
 
 
-def test_a_unit_that_asks_for_what_it_cannot_have_is_started_with(board):
+def test_a_unit_that_asks_for_what_it_cannot_have_is_started_with(board, pair):
     """After its reset it was sent a frame with a number of before, high enough for its anti-replay floor: its retransmit flag is set."""
-    pair = Pair(board)
-    pair.send(1)
-    pair.run(10)
-    pair.dumb = True
-    pair.reset()
-    pair.run(BOOT + 3)
+    pair.reset_unheard()
     pair.up.sequence.skip(200)
     pair.send(2)
     pair.run(1)
@@ -208,10 +202,7 @@ def test_a_unit_that_asks_for_what_it_cannot_have_is_started_with(board):
     assert pair.executed == pair.accepted == [1, 2]
 
 
-def test_a_unit_that_is_reset_while_it_is_unlocked_is_started_with(board):
-    pair = Pair(board)
-    pair.send(1)
-    pair.run(10)
+def test_a_unit_that_is_reset_while_it_is_unlocked_is_started_with(board, pair):
     board.run("up.farm.state = farm.LOCKOUT")
     pair.deaf = True
     pair.send(2)

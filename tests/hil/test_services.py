@@ -5,6 +5,7 @@ from rovercam.dictionary import encode_command, load
 from rovercam.protocol import pus, sequences
 from rovercam_hil.bench.flight import Flight
 from rovercam_hil.boards import filesystem
+from rovercam_hil.clock.session import Gate
 
 D = load()
 SEQUENCE = """
@@ -18,23 +19,6 @@ SEQUENCE = """
 def packet(name, **arguments):
     command = D.commands[name]
     return pus.build_command(D.apid(1), 7, command.service, command.subtype, encode_command(command, arguments, D))
-
-
-class Gate:
-    """A line direction that can be shut."""
-
-    def __init__(self):
-        self.open, self.data, self.times = True, bytearray(), []
-
-    def push(self, data, times):
-        if self.open:
-            self.data += data
-            self.times += times
-
-    def pull(self, until):
-        data, times = bytes(self.data), self.times
-        self.data, self.times = bytearray(), []
-        return data, times
 
 
 @pytest.fixture(scope="module")

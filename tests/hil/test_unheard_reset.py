@@ -4,25 +4,7 @@ from __future__ import annotations
 
 import pytest
 from rovercam_hil.bench.flight import Flight
-
-
-class Gate:
-    """One direction of a line that can be shut: what comes to it then is gone."""
-
-    def __init__(self) -> None:
-        self.open = True
-        self._data = bytearray()
-        self._times: list[float] = []
-
-    def push(self, data: bytes, times: list[float]) -> None:
-        if self.open:
-            self._data += data
-            self._times += times
-
-    def pull(self, until: float) -> tuple[bytes, list[float]]:
-        data, times = bytes(self._data), self._times
-        self._data, self._times = bytearray(), []
-        return data, times
+from rovercam_hil.clock.session import Gate
 
 
 def test_commands_after_an_unheard_reset_are_executed_once(micropython_image, tmp_path):

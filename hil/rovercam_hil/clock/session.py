@@ -43,6 +43,16 @@ class Clear:
         return data, times
 
 
+class Gate(Clear):
+    """A line that can be shut: what comes to it then is gone."""
+
+    open = True
+
+    def push(self, data: bytes, times: list[float]) -> None:
+        if self.open:
+            super().push(data, times)
+
+
 @dataclass
 class Link:
     """A board, the name of its port at the station, and the line between them."""

@@ -84,7 +84,7 @@ class Report:
             f"<h1>HIL suite: <span class={verdict}>{verdict}</span></h1>"
             f"<p>{self.count(PASSED)} passed, {self.count(FAILED)} failed, {self.count(SKIPPED)} skipped "
             f"(never counted as passed), in {self.wall:.0f} s of this computer, "
-            f"{sum(r.board_seconds for r in self.rows):.0f} s of the board.</p><p>{html.escape(self.heap().capitalize())}</p>"
+            f"{sum(r.board_seconds for r in self.rows):.0f} s of the board.</p><p>{html.escape(self.heap())}</p>"
             f"<h2>What ran on what</h2><table>{facts}</table>"
             + (f"<h2>Skipped, and why</h2><table><tr><th>scenarios<th>reason{reasons}</table>" if reasons else "")
             + f"<h2>Scenarios</h2><table class=rows><tr><th>scenario<th>outcome<th>s<th>board s<th>figures{body}</table></html>"
