@@ -26,11 +26,12 @@ from rover.reporter import Events, Housekeeping
 from rover.sampler import Sampler
 from rover.services import cfdp
 from rover.store import Store
+from rover.waker import Waker
 
 _RX = const(256)
 _VC0 = const(1536)  # bytes of live reports that may wait
 _LONG_REPORT = const(420)
-_NIGHT = const(10)  # in sleep mode the slow beats are so many times slower
+_NIGHT = const(30)  # in sleep mode the beat of idle frames is so many times slower
 # Bytes allocated between collections: more often costs more, at some 10 ms each; less often, and free memory is in pieces.
 _COLLECT_EVERY = const(24576)
 _QUIET_MS = const(400)  # no command for this long: a good moment to write to flash, which makes the chip deaf
@@ -76,9 +77,10 @@ class App:
         self.sampler = Sampler(self)
         self.heard_bytes = 0
         self._last_heard = time.ticks_ms()
-        self._wake = asyncio.Event()
-        self._schedule_wanted = asyncio.Event()
-        self._end = asyncio.Event()
+        self._wake = Waker()  # transmit
+        self._work = Waker()  # files
+        self._schedule_wanted = Waker()
+        self._end = Waker()
         self.dormancy = None
         self.schedule = self.monitors = self.actions = self.recorder = self.radio = None
         self.vehicle = None  # the Move under way
@@ -89,6 +91,7 @@ class App:
         start(self, config)
         self.apply_parameters()
         self.commander.unload()
+        arena.settle()
         self.sampler.check_heap()
 
     # ---------------------------------------------------------------- what services ask for
@@ -126,7 +129,7 @@ class App:
         """Queue a file for downlink; slots: of a picture's layer, to be kept together; they are sent spatially
         interleaved. Returns the transaction."""
         number = self.cfdp.put(path, None, priority, cls, repair, slots * _SLOT, passes)
-        self._wake.set()
+        self.wake()
         return number
 
     def set_profile(self, number):
@@ -136,14 +139,14 @@ class App:
     def stop(self, restart=False):
         """End run(): to MicroPython's prompt, or with a restart of the chip."""
         self._restart = restart
-        self._end.set()
+        self._end.wake()
 
     # ---------------------------------------------------------------- link
 
     def send(self, packet):
         """Queue a space packet on the live channel; False: no room."""
         taken = self.downlink.send(packet)
-        self._wake.set()
+        self._wake.wake()
         return taken
 
     def _on_packet(self, packet, bypass):
@@ -163,6 +166,7 @@ class App:
         now = time.ticks_ms()
         if time.ticks_diff(now, self._last_heard) > _AWAY_MS:
             self.cfdp.heard()
+            self._work.wake()
         self._last_heard = now
         self.downlink.heard(now)
 
@@ -189,7 +193,7 @@ class App:
                 os.remove(path)  # frames of another unit: the ground has them
         elif kind in (cfdp.CANCELLED, cfdp.FAULT):
             self.events.report(d.E_TRANSFER_ENDED, ">HB", number, value)
-        self._wake.set()
+        self._wake.wake()
 
     async def _receive(self):
         line = self.board.line
@@ -206,7 +210,7 @@ class App:
                 self.uplink.feed(buf, n)
                 if self.uplink.accepted != before:
                     self._heard()
-            self._wake.set()  # an answer may be due, or the control word has changed
+            self._wake.wake()  # an answer may be due, or the control word has changed
 
     async def _transmit(self):
         line = self.board.line
@@ -220,10 +224,7 @@ class App:
                     time.ticks_ms(), last
                 )
                 if left > 0:
-                    try:
-                        await asyncio.wait_for_ms(self._wake.wait(), left)
-                    except asyncio.TimeoutError:
-                        pass
+                    await self._wake.wait_ms(left)
                     continue
                 frame = down.next_frame(True)
             at = 0
@@ -236,27 +237,28 @@ class App:
             await asyncio.sleep_ms(0)
 
     async def _files(self):
-        """Timers of file transfers; quick only while there are any."""
+        """Timers of file transfers; quick only while there are any, or somebody there to ask for one."""
         last = time.ticks_ms()
         while True:
             if self.products.feed():
-                self._wake.set()
+                self._wake.wake()
             busy = self.cfdp.transactions()
             silence = time.ticks_diff(last, self._last_heard)
             quiet = silence > _AWAY_MS
             self.cfdp.frozen = silence > self.downlink.silence_ms  # nobody would ask for what is lost
-            await asyncio.sleep_ms(100 if busy else 500 * _NIGHT if quiet and self.asleep() else 500)
+            await self._work.wait_ms(100 if busy else 500 if not quiet else 30000 if self.asleep() else 5000)
             now = time.ticks_ms()
             self.cfdp.tick(time.ticks_diff(now, last))
             last = now
             if busy:
-                self._wake.set()
+                self._wake.wake()
             if time.ticks_diff(now, self._last_heard) > _QUIET_MS:
                 self.uplink.maintain()
 
     def wake(self):
-        """Something was put into the downlink by hand."""
-        self._wake.set()
+        """There is something to send, or to hand over to file transfer."""
+        self._wake.wake()
+        self._work.wake()
 
     def need(self, service, name):
         """An object that is made when there is something for it to do: Monitors, Actions, Recorder."""
@@ -288,18 +290,19 @@ class App:
 
             self.schedule = Schedule(self)
             self.schedule.load()
-            self._schedule_wanted.set()
+            self._schedule_wanted.wake()
         return self.schedule
 
     async def _schedule(self):
-        await self._schedule_wanted.wait()
+        while self.schedule is None:
+            await self._schedule_wanted.wait_ms(_LONGEST_MS)
         await self.schedule.run()
 
     async def _health(self):
         """Loop delay, watchdog, and the fall-back to the robust profile when the ground is silent."""
         while True:
             t = time.ticks_ms()
-            wait = 4000 if self.asleep() else 500
+            wait = 6000 if self.asleep() else 500  # the watchdog waits 8.3 s
             await asyncio.sleep_ms(wait)
             now = time.ticks_ms()
             self.sampler.delayed(time.ticks_diff(now, t) - wait)
@@ -347,7 +350,8 @@ class App:
             ("health", self._health),
         ):
             self._tasks.append(asyncio.create_task(self._guard(name, make)))
-        await self._end.wait()
+        while self._restart is None:
+            await self._end.wait_ms(_LONGEST_MS)
         for task in self._tasks:
             task.cancel()
         return self._restart

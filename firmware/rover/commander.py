@@ -11,9 +11,11 @@ import time
 from micropython import const
 
 from rover import dictionary as d
+from rover.waker import Waker
 
 _QUEUE = const(8)
 _ARMED_MS = const(60000)
+_DAYS_MS = const(1 << 28)
 _SERVICES = {
     3: "housekeeping",
     5: "events",
@@ -47,7 +49,7 @@ class Commander:
         self.armed_at = 0
         self._queue = []
         self._requests = {}  # of running activities, by task
-        self._wake = asyncio.Event()
+        self._wake = Waker()
 
     def on_packet(self, packet):
         """Called by the uplink with each authenticated telecommand packet for our PUS APID. False: no room now."""
@@ -55,7 +57,7 @@ class Commander:
             self.full = True
             return False
         self._queue.append(bytes(packet))
-        self._wake.set()
+        self._wake.wake()
         return True
 
     async def run(self):
@@ -68,8 +70,7 @@ class Commander:
                 await asyncio.sleep_ms(0)
             if not self.activities:
                 self.unload()
-            self._wake.clear()
-            await self._wake.wait()
+            await self._wake.wait_ms(_DAYS_MS)
 
     def progress(self, step):
         """An activity has done step number `step`: report 1.5 where the sender asked for it."""
@@ -172,7 +173,7 @@ class Commander:
             code = d.F_INTERNAL_ERROR
         self._requests.pop(id(task), None)
         self.activities -= 1
-        self._wake.set()
+        self._wake.wake()
         if code:
             app.pus.verify(8, request, code, extra)
         elif ack & 8:

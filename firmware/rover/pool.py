@@ -6,6 +6,7 @@ Layout of dictionary.bin: host/rovercam/dictionary/generate.py.
 
 import struct
 
+import micropython
 from micropython import const
 
 from rover import dictionary as d
@@ -50,6 +51,26 @@ class Pool:
         o = p & 0xFFF
         buf[at : at + n] = self.values[o : o + n]
         return at + n
+
+    def gather(self, codes, buf, at):
+        """copy_into() of many, codes an array("H"), where the caller knows that buf has room."""
+        return _gather(codes, len(codes), self.values, _SIZES, buf, at)
+
+
+@micropython.viper
+def _gather(codes: ptr16, count: int, values: ptr8, sizes: ptr8, buf: ptr8, at: int) -> int:
+    i = 0
+    while i < count:
+        p = int(codes[i])
+        n = int(sizes[p >> 12])
+        p &= 0xFFF
+        while n:
+            buf[at] = values[p]
+            at += 1
+            p += 1
+            n -= 1
+        i += 1
+    return at
 
 
 class Table:

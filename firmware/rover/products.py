@@ -49,6 +49,7 @@ class Queue:
         self._arrivals = (self._arrivals + 1) & 0x3FF
         self._waiting.append(priority << 24 | self._arrivals << 14 | number)
         self._waiting.sort()
+        self.app.wake()
 
     def feed(self):
         """Hand over what there is room for; called regularly. True when something was started."""

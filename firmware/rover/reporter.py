@@ -3,18 +3,18 @@
 Their commands are in services/housekeeping.py and services/events.py, loaded when one comes.
 """
 
-import asyncio
 import struct
 import time
 
 from micropython import const
 
 from rover import dictionary as d
+from rover.waker import Waker
 
 _FIRST_MS = const(300)  # after the start, whose events go out first
 _FULL_MS = const(1000)  # faster reports (diagnostics) get the sensors only, not the heap and the counters
 _NIGHT_MS = const(60000)  # period of reports in sleep mode
-_TOGETHER_MS = const(2000)  # asleep, reports due so soon go out with the first: one sampling for all
+_TOGETHER_MS = const(30000)  # asleep, reports due so soon go out with the first: one sampling for all
 
 
 class Events:
@@ -51,7 +51,7 @@ class Housekeeping:
     def __init__(self, app):
         self.app = app
         self.structures = {}
-        self._changed = asyncio.Event()
+        self._changed = Waker()
 
     def define(self, number, period, codes):
         """period in 0.1 s; codes: array("H"). All begin on one beat: one sampling and one frame serve those of equal period."""
@@ -60,16 +60,13 @@ class Housekeeping:
 
     def changed(self):
         """Look at the structures anew."""
-        self._changed.set()
+        self._changed.wake()
 
     def report(self, number):
         """Send 3.25 of one structure now."""
         data = self.app.pus.data
         data[0] = number
-        n = 1
-        for code in self.structures[number][3]:
-            n = self.app.pool.copy_into(code, data, n)
-        self.app.pus.report(3, 25, n)
+        self.app.pus.report(3, 25, self.app.pool.gather(self.structures[number][3], data, 1))
 
     async def run(self):
         app = self.app
@@ -98,7 +95,4 @@ class Housekeeping:
                     left = time.ticks_diff(s[1], now)
                 wait = min(wait, left)
             self._changed.clear()
-            try:
-                await asyncio.wait_for_ms(self._changed.wait(), max(wait, 1))
-            except asyncio.TimeoutError:
-                pass
+            await self._changed.wait_ms(max(wait, 1))

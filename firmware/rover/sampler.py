@@ -7,7 +7,8 @@ from micropython import const
 
 from rover import dictionary as d
 
-_LARGEST_EVERY = const(12)  # samples between two searches for the largest free block
+_COLLECT_EVERY = const(4)  # samples to a collection, which takes longer than all else in one
+_LARGEST_EVERY = const(12)  # samples to a search for the largest free block; a multiple of the above
 
 
 class Sampler:
@@ -36,7 +37,8 @@ class Sampler:
             return
         app = self.app
         p = app.pool
-        self.check_heap()
+        if self._samples % _COLLECT_EVERY == 0:
+            self.check_heap()
         if self._samples % _LARGEST_EVERY == 0:
             p.set(d.P_HEAP_LARGEST, largest_block(p.get(d.P_HEAP_FREE)))
             p.set(d.P_FLASH_FREE, max(0, app.store.free()) >> 10)

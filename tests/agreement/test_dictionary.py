@@ -149,8 +149,12 @@ def test_pool_values_reach_the_ground(table: Worker, data: st.DataObject) -> Non
     table.run("out = bytearray(400)\nn = 0\nids = []")
     for p in structure.parameters:
         table.run(f"n = pool.copy_into(find({p.id})[0], out, n)")
-    decoded = decode_structure(table.eval("bytes(out[:n])"), structure.parameters, D)
+    alone = table.eval("bytes(out[:n])")
+    decoded = decode_structure(alone, structure.parameters, D)
     assert {name: raw for name, (raw, _) in decoded.items()} == raws
+    codes = [table.call("find", p.id)[0] for p in structure.parameters]
+    table.run(f"from array import array\nout = bytearray(400)\nend = pool.gather(array('H', {codes}), out, 1)")
+    assert table.eval("bytes(out[1:end])") == alone
 
 
 def _type_range(kind: str) -> tuple[int, int]:

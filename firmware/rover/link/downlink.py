@@ -167,8 +167,7 @@ class Downlink:
                         n = i
             top = _DATA - 6 + profiles.frame_length(n) - tail
         if vcid == 7:
-            for i in range(at, top):
-                buf[i] = 0
+            view[at:top] = bytes(top - at)
         elif at < top:
             if first == tmframe.NO_START:
                 first = at - _DATA

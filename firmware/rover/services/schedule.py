@@ -5,12 +5,12 @@ leaves the table before it runs: a reset in between may lose one command, but ne
 is damaged, the one before it may hold a command that has run: what is due when that is loaded is dropped, with its event.
 """
 
-import asyncio
 import struct
 
 from micropython import const
 
 from rover import dictionary as d
+from rover.waker import Waker
 
 _FILE = "/t/schedule"
 _LATE = const(60)  # seconds; entries later than this (unit was off, schedule held) are dropped with an event
@@ -25,7 +25,7 @@ class Schedule:
         self.enabled = True
         self.next = None
         self._number = 0
-        self._wake = asyncio.Event()
+        self._wake = Waker()
 
     def load(self):
         from rover.services import stored
@@ -76,7 +76,7 @@ class Schedule:
             out += packet
         stored.write(_FILE, out)
         self.next = entries[0][0] if entries else None
-        self._wake.set()
+        self._wake.wake()
 
     def insert(self, seconds, packet):
         """Returns a failure code or None."""
@@ -109,13 +109,10 @@ class Schedule:
                 continue
             wait = 60000 if self.next is None else min((self.next - clock.seconds) * 1000 - clock.micros // 1000, 60000)
             self._wake.clear()
-            try:
-                await asyncio.wait_for_ms(self._wake.wait(), max(wait, 1))
-            except asyncio.TimeoutError:
-                pass
+            await self._wake.wait_ms(max(wait, 1))
 
     def clock_changed(self):
-        self._wake.set()
+        self._wake.wake()
 
     def _release(self):
         app = self.app
