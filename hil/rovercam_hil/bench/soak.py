@@ -154,6 +154,7 @@ class Soak:
             for number in listed:
                 self._do(day, "delete_product", product=number)
                 day.pictures += 1
+        flight.run(70.0)  # what the commands loaded is gone, and the heap has been looked at since
         health = flight.health()
         day.passes.append(
             Pass(
