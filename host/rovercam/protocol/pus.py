@@ -254,7 +254,9 @@ def _event(report: Report, dictionary: Dictionary) -> EventReport:
         )
     values = decode_fields(event.fields, report.body[1:], dictionary)
     said = {
-        f.name: "more than 24 days in" if f.unit == "ms" and f.type == "i32" and values[f.name] == MOST else values[f.name]
+        f.name: "more than 24 days in"
+        if f.unit == "ms" and f.type == "i32" and values[f.name] == MOST
+        else values[f.name]
         for f in event.fields
     }
     return EventReport(id=number, name=event.name, severity=severity, text=event.text.format(**said), values=values)

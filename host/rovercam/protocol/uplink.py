@@ -23,6 +23,9 @@ MAX_QUEUE = 4096
 DOUBT = 75.0
 """Seconds to wait, after a reset, for a report that tells when the unit started: one of its health reports comes every 5 s, and
 every 60 s while it sleeps."""
+HAIL = 10.0
+"""Seconds between two calls of a unit that was never heard while something waits for it: one that sleeps says nothing for a minute,
+but answers at once."""
 MARGIN = 0.5
 SLEW = 0.02
 """Seconds, and seconds per second since a packet was sent, by which the start must lie before that: the station's clock may be slewed by 1 %."""
@@ -113,6 +116,7 @@ class Uplink:
         self._last_skip = -1e9
         self._complained = False
         self._not_before = 0.0
+        self._hail_at: float | None = None
 
     @property
     def retransmissions(self) -> int:
@@ -153,6 +157,12 @@ class Uplink:
         if floor > self.sequence.last:
             self.sequence.skip(floor - self.sequence.last)
 
+    def hail(self, now: float) -> None:
+        """Call the unit, unless it was heard: it answers with its control word. The call is an Unlock, which changes nothing on a unit
+        that is not locked."""
+        if self.last_clcw is None and self._hail_at is None:
+            self._hail_at = now
+
     def boot(self, count: int, uptime: float, now: float) -> None:
         """A live report told how often the unit has started, and how many seconds ago it did so last, or fewer.
 
@@ -191,6 +201,7 @@ class Uplink:
         if clcw is None or clcw.vcid != self.vcid:
             return
         self.last_clcw = clcw
+        self._hail_at = None
         self._status(clcw, now)
         if self.fop.state is State.INITIALISING_BC and not clcw.lockout and clcw.report != self.fop.vs:
             self.fop.terminate()  # the unit that was to be unlocked was reset: an answer to the Unlock will not come
@@ -208,6 +219,11 @@ class Uplink:
         if self.fop.state is State.INITIAL and self.last_clcw and self._held and now >= self._not_before:
             self._start(self.last_clcw, now)
         out = []
+        if self.fop.state is State.INITIAL and self._held:
+            self.hail(now)
+        if self._hail_at is not None and now >= self._hail_at:
+            out.append(self._frame(tc.UNLOCK, bypass=True, control=True))
+            self._hail_at = now + HAIL if self._held else None
         while self._bypass:
             item = self._bypass.popleft()
             out.append(self._frame(item.fresh(now) if item.fresh else item.packet, bypass=True))
@@ -225,7 +241,9 @@ class Uplink:
         if self._bypass:
             return 0.0
         if self.fop.state is State.INITIAL:
-            if not self.last_clcw or not self._held:
+            if not self.last_clcw:
+                return 0.0 if self._held and self._hail_at is None else self._hail_at
+            if not self._held:
                 return None
             return max(self._not_before, self._doubt_until or 0.0)
         if self.fop.state is State.ACTIVE and self.fop.waiting and len(self.fop.sent) < self.fop.window:

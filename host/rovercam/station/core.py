@@ -12,6 +12,7 @@ touches a port.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from rovercam.archive import Archive, ArchiveError
@@ -245,6 +246,15 @@ class Station(Commanding):
             if self._open_uplink(unit, now):
                 unit.send_pdu(self.dictionary.apid(number, "repair"), request)
         self.files.on_events(self.cfdp.events(), now)
+
+    def hail(self, wanted: int | None, now: float) -> None:
+        """Call a unit that was not heard yet, or every one there is a key for; on a station's only port (elsewhere nobody knows which)."""
+        for number in [wanted] if wanted is not None else self.keys.units():
+            unit = self._unit(number)
+            with contextlib.suppress(StationError):  # without a key it can only be waited for
+                self._open(unit)
+                assert unit.uplink is not None
+                unit.uplink.hail(now)
 
     def _open_uplink(self, unit: UnitLink, now: float) -> bool:
         """False, said once, when there is no key for it."""

@@ -147,6 +147,10 @@ class Server:
         self._runner.kick()
         return [f.as_json() for f in found]
 
+    def _call_hail(self, unit: int | None) -> None:
+        self._station.hail(unit, self._runner.clock())
+        self._runner.kick()
+
     def _call_put(self, unit: int, data: str, target: str, sender: str) -> int:
         transaction = self._station.put(unit, base64.b64decode(data), target, self._runner.clock(), sender=sender)
         self._runner.kick()

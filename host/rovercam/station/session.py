@@ -36,6 +36,10 @@ HEARD_TIMEOUT = 15.0
 """Seconds to wait for a unit: a keep-alive frame comes every 2 s by default."""
 
 
+HAIL_EVERY = 2.5
+"""Seconds of waiting after which a unit is called: one that sleeps would not be heard for a minute."""
+
+
 class NobodyHeard(StationError):
     """No unit on the port within the time."""
 
@@ -123,6 +127,7 @@ class OwnSession:
     async def unit(self, wanted: int | None, timeout: float = HEARD_TIMEOUT) -> int:
         """The unit asked for, or the only one that is heard. Raises NobodyHeard, StationError, LineError."""
         reader = self.updates()
+        hailing = asyncio.create_task(self._hail(wanted))
         try:
             async with asyncio.timeout(timeout):
                 while True:
@@ -139,6 +144,14 @@ class OwnSession:
                 f"{who} was not heard in {timeout:g} s on {', '.join(self.runner.lines)} ({hint}); is it running, and is"
                 f" the baud rate right?"
             ) from None
+        finally:
+            hailing.cancel()
+
+    async def _hail(self, wanted: int | None) -> None:
+        while True:
+            await asyncio.sleep(HAIL_EVERY)
+            self.station.hail(wanted, self.runner.clock())
+            self.runner.kick()
 
     async def command(
         self, unit: int, name: str, arguments: Mapping[str, Any] | None = None, **more: Any
@@ -183,6 +196,8 @@ class RemoteSession:
     async def unit(self, wanted: int | None, timeout: float = HEARD_TIMEOUT) -> int:
         reader = self.updates()
         heard = (await self._client.call("status"))["heard"]
+        if wanted not in heard and not (wanted is None and heard):
+            await self._client.call("hail", unit=wanted)
         try:
             async with asyncio.timeout(timeout):
                 while not (wanted in heard or (wanted is None and heard)):

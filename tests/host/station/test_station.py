@@ -42,9 +42,40 @@ def test_a_command_goes_through_all_stages(bench: Bench) -> None:
 
 def test_a_command_given_before_the_unit_is_heard_waits(bench: Bench) -> None:
     bench.station.command(1, "ping", now=bench.now)
-    assert bench.station.transmit(PORT, bench.now) == b""
+    bench.station.transmit(PORT, bench.now)
+    assert [u.state for u in bench.told(CommandChanged)] == ["queued"]
     bench.run()
     assert bench.told(CommandChanged)[-1].state == "done"
+
+
+def test_a_unit_that_sleeps_is_called(bench: Bench) -> None:
+    """It sends nothing by itself; what it says depends on its control word alone."""
+    while bench.unit.frames(False, bench.most):
+        pass
+    for _ in range(20):
+        bench.step(idle=False)
+    assert bench.station.units() == []
+    bench.station.command(1, "ping", now=bench.now)
+    for _ in range(20):
+        bench.step(idle=False)
+    assert bench.told(CommandChanged)[-1].state == "done"
+
+
+def test_a_unit_nobody_commands_is_called_once_a_call(bench: Bench) -> None:
+    while bench.unit.frames(False, bench.most):
+        pass
+    bench.lose = lambda: True
+    bench.station.hail(None, bench.now)
+    calls = [bench.station.transmit(PORT, bench.now + i) for i in range(60)]
+    assert calls[0]
+    assert not any(calls[1:])
+    bench.lose = lambda: False
+    bench.station.hail(1, bench.now)
+    bench.step(idle=False)
+    bench.step(idle=False)
+    assert bench.station.units() == [1]
+    bench.station.hail(1, bench.now)
+    assert not bench.station.transmit(PORT, bench.now)
 
 
 @pytest.mark.parametrize(
