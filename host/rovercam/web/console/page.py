@@ -35,6 +35,16 @@ KEYS = (
 )
 
 
+def _heard(quiet: float, asleep: bool) -> str:
+    """quiet: seconds since the last frame; one that sleeps sends a frame a minute."""
+    usual = 75.0 if asleep else 10.0
+    kind = "ok" if quiet < usual else "warn" if quiet < usual + 60 else "bad"
+    text = (
+        "heard" if quiet < 10 else f"heard {age_text(quiet)} ago" if quiet < usual else f"silent for {age_text(quiet)}"
+    )
+    return f"<span class='chip {kind}'>{text}</span>"
+
+
 class Console:
     """One browser window. unit: the one looked at; None until one is heard."""
 
@@ -185,6 +195,8 @@ class Console:
 
     def _state_html(self) -> str:
         parts = []
+        told = self._context.model.values.get(self.unit or 0, {}).get("mode")
+        mode = None if told is None else told.value
         for port, is_open in self._context.station.ports().items():
             if not is_open:
                 parts.append(f"<span class='chip bad'>port lost: {port}</span>")
@@ -195,16 +207,12 @@ class Console:
         if link is None:
             parts.append("<span class='chip warn'>not heard</span>")
         else:
-            quiet = self._context.now() - link.heard
-            kind = "ok" if quiet < 10 else "warn" if quiet < 60 else "bad"
-            parts.append(
-                f"<span class='chip {kind}'>{'heard' if quiet < 10 else 'silent for ' + age_text(quiet)}</span>"
-            )
+            parts.append(_heard(self._context.now() - link.heard, asleep=mode == "sleep"))
             if link.insecure:
                 parts.append("<span class='chip bad'>insecure</span>")
-        mode = self._context.model.values.get(self.unit or 0, {}).get("mode")
         if mode is not None:
-            parts.append(f"<span class='chip {'ok' if mode.value == 'normal' else 'bad'}'>{mode.value}</span>")
+            kind = {"normal": "ok", "sleep": "warn"}.get(str(mode), "bad")
+            parts.append(f"<span class='chip {kind}'>{mode}</span>")
         alarms = len(self._context.model.alarms())
         if alarms:
             parts.append(f"<span class='chip bad'>{alarms} alarm{'s' if alarms > 1 else ''}</span>")

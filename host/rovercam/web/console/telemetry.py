@@ -11,6 +11,8 @@ from rovercam.web.context import Context
 
 LEAST_INTERVAL = 0.7
 STALE = 30.0
+STALE_ASLEEP = 150.0
+"""Seconds: a unit reports every 5, and every 60 while it sleeps."""
 ROW = """
 <q-tr :props="props" @click="$parent.$emit('choose', props.row.name)" :title="props.row.help">
   <q-td key="name" :props="props"><span :style="{opacity: props.row.on ? 1 : .0, color: 'var(--mars)'}">▍</span>{{ props.row.name }}</q-td>
@@ -60,6 +62,7 @@ class TelemetryPanel:
         wanted = (self.filter.value or "").lower().split()
         rows = []
         counts = {"red": 0, "yellow": 0}
+        stale = STALE_ASLEEP if "mode" in values and values["mode"].value == "sleep" else STALE
         for name, v in values.items():
             if v.state in counts:
                 counts[v.state] += 1
@@ -80,7 +83,7 @@ class TelemetryPanel:
                     "unit": p.unit,
                     "state": v.state,
                     "age": age_text(now - v.time),
-                    "stale": now - v.time > STALE,
+                    "stale": now - v.time > stale,
                     "on": name in self._page.plots.names,
                     "help": "; ".join([p.text, *limits]),
                 }
