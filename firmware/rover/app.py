@@ -138,6 +138,7 @@ class App:
 
     def stop(self, restart=False):
         """End run(): to MicroPython's prompt, or with a restart of the chip."""
+        self.sampler.keep_time()
         self._restart = restart
         self._end.wake()
 
@@ -320,6 +321,8 @@ class App:
             if time.ticks_diff(now, self._last_heard) > _LONGEST_MS:
                 self.alone()
             self._record()
+            if self.asleep():
+                self.sampler.keep_time()  # samples are a minute apart
             if self.downlink.tick(now):
                 self.events.report(d.E_PROFILE_CHANGED, ">BB", self.downlink.profile, 1)
 

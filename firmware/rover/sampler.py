@@ -8,6 +8,7 @@ from micropython import const
 from rover import dictionary as d
 
 _COLLECT_EVERY = const(4)  # samples to a collection, which takes longer than all else in one
+_KNOWN_S = const(60)  # beyond the uptime: a clock that nobody has set counts from the start
 _LARGEST_EVERY = const(12)  # samples to a search for the largest free block; a multiple of the above
 
 
@@ -30,6 +31,13 @@ class Sampler:
         if free < p.get(d.P_HEAP_MINIMUM):
             p.set(d.P_HEAP_MINIMUM, free)
 
+    def keep_time(self):
+        """For the next start, if it is the watchdog's; also when the ground has not set the clock since the last one."""
+        clock = self.app.clock
+        clock.update()
+        if clock.seconds > clock.uptime + _KNOWN_S:
+            self.app.board.keep_time(clock.seconds)
+
     def sample(self, full=True):
         """Everything; or only the sensors, for quick diagnostics."""
         if not full:
@@ -43,12 +51,9 @@ class Sampler:
             p.set(d.P_HEAP_LARGEST, largest_block(p.get(d.P_HEAP_FREE)))
             p.set(d.P_FLASH_FREE, max(0, app.store.free()) >> 10)
         self._samples += 1
-        clock = app.clock
-        clock.update()
-        if clock.synchronised:
-            app.board.keep_time(clock.seconds)
-        p.set(d.P_UPTIME, clock.uptime)
-        p.set(d.P_TIME_STATUS, clock.synchronised)
+        self.keep_time()
+        p.set(d.P_UPTIME, app.clock.uptime)
+        p.set(d.P_TIME_STATUS, app.clock.synchronised)
         p.set(d.P_ARENA_OWNER, app.arena.owner)
         p.set(d.P_EVENTS_DROPPED, app.pus.dropped)
         p.set(d.P_LOOP_DELAY_MAX, self._loop_delay)

@@ -72,6 +72,19 @@ def test_asked_for_restart_keeps_time_and_parameters_and_is_no_failure(flight):
     assert flight.answer("parameter_values").values
 
 
+def test_resets_that_nobody_hears_do_not_lose_the_time(flight):
+    """Each start goes on from what the one before it kept, though the ground has not set the clock between."""
+    board = flight.unit.board
+    for _ in range(2):
+        board.run(100)
+        board.reset(watchdog=True)
+    board.run(20)
+    board.read()
+    flight.session.elapsed = board.time
+    seen = len(flight.events)
+    assert abs(flight.event("time_set", 100, since=seen).values["step"]) < 2 * 7_000
+
+
 def test_dormancy_sleeps_at_night_and_wakes_above_both_limits(flight):
     board, rig = flight.unit.board, flight.unit.rig
     rig.power.voltage, rig.power.current, rig.weather.temperature = 25.0, 3.0, -80.0
