@@ -262,3 +262,18 @@ def test_a_number_longer_than_ours_is_none_of_ours() -> None:
     entity.pdu_in(1, bytes(PromptPdu(conf, ResponseRequired.KEEP_ALIVE).pack()), 1.0)
     assert entity.counters.pdus_bad == 1
     assert list(entity.poll(2.0)) == []
+
+
+def test_file_data_is_paced_for_a_unit_slower_than_its_line() -> None:
+    """Never more than a burst and the rate's share of the time, and all of that used."""
+    settings = Settings(data_per_poll=700, data_rate=6000.0)
+    entity = Entity(0, MemoryStore(), 0.0, settings)
+    entity.put(1, bytes(60_000), "/t/f")
+    sent, now = 0, 0.0
+    while now < 12:
+        sent += sum(len(pdu) - pdus.DATA_OVERHEAD for _, pdu in entity.poll(now) if pdu[0] & 0x10)
+        assert sent <= 700 + settings.pdu_limit + 6000 * now
+        if sent == 60_000:
+            break
+        now = max(now + 0.001, entity.deadline() or 0.0)
+    assert now == pytest.approx(10.0, abs=0.4)

@@ -16,7 +16,7 @@ from ..events import Fragment
 from . import checksum as checksums
 from . import pdus, repair, salvage
 from .events import Direction, Event, PduError, RequestError, Resumed, Suspended, TransactionId
-from .peer import Peer, Settings
+from .peer import Pace, Peer, Settings
 from .receive import Receiver
 from .send import Sender
 from .store import Snapshot, Store
@@ -58,6 +58,7 @@ class Entity:
         self._senders: dict[TransactionId, Sender] = {}
         self._events: deque[Event] = deque()
         self._replies: list[tuple[int, bytes]] = []
+        self._paces: dict[int, Pace] = {}
         self._number = last_number % 0x10000
         for snapshot in store.load():
             self._restore(snapshot, now)
@@ -169,10 +170,12 @@ class Entity:
             out += [(receiver.unit, pdu) for pdu in receiver.poll(now)]
         left: dict[int, int] = {}
         for sender in sorted(self._senders.values(), key=lambda s: (s.priority, s.id)):
-            limit = left.get(sender.unit, self.settings.data_per_poll if room is None else room)
+            pace = self._paces.setdefault(sender.unit, Pace(self.settings))
+            limit = left.get(sender.unit, pace.room(now) if room is None else min(room, pace.room(now)))
             before = sender.sent_bytes
             out += [(sender.unit, pdu) for pdu in sender.poll(now, limit)]
             left[sender.unit] = limit - (sender.sent_bytes - before)
+            pace.spend(sender.sent_bytes - before, now)
         self.counters.pdus_out += len(out)
         return out
 
@@ -181,8 +184,12 @@ class Entity:
         return [(r.unit, request) for r in self._receivers.values() for request in r.requests()]
 
     def deadline(self) -> float | None:
-        """When poll is needed next without input; now or earlier: at once. File data waits for room, not for time."""
+        """When poll is needed next without input; now or earlier: at once. File data waits for room, and its pace."""
         first = 0.0 if self._replies else min((m.deadline() for m in self.transactions()), default=NEVER)
+        if self.settings.data_rate < NEVER:
+            for unit, pace in self._paces.items():
+                if self.wants_room(unit):
+                    first = min(first, pace.ready_at)
         return None if first == NEVER else first
 
     def wants_room(self, unit: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -18,6 +19,32 @@ class Settings:
     silence: float = 3.0  # heard again after this: everything open is asked for at once
     largest_file: int = 1 << 26  # no unit has as much; bounds what a wrong offset can cost
     data_per_poll: int = 2048  # bytes of file data handed out per poll and unit
+    data_rate: float = math.inf  # and per second, for a unit that takes in less than its line carries
+
+
+class Pace:
+    """File data to one unit: ``data_rate``, in bursts of at most ``data_per_poll``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._free_at = -math.inf
+        """When all that was sent so far has been taken in."""
+
+    def room(self, now: float) -> int:
+        """Bytes to send now; 0 until half a burst is free."""
+        most, rate = self._settings.data_per_poll, self._settings.data_rate
+        if rate == math.inf:
+            return most
+        free = min(most, int(most - (self._free_at - now) * rate)) if self._free_at > now else most
+        return free if free >= most // 2 else 0
+
+    def spend(self, count: int, now: float) -> None:
+        self._free_at = max(self._free_at, now) + count / self._settings.data_rate
+
+    @property
+    def ready_at(self) -> float:
+        """When there is room again."""
+        return self._free_at - self._settings.data_per_poll / 2 / self._settings.data_rate
 
 
 class Peer:
