@@ -1,4 +1,4 @@
-"""Sleep that can be cut short, for one task: half a millisecond instead of the three that asyncio's Event under wait_for_ms() takes."""
+"""Sleep that can be cut short, for one task: over a millisecond less work than asyncio's Event under wait_for_ms()."""
 
 from asyncio import core  # type: ignore[attr-defined]  # the stubs lack it
 
