@@ -132,7 +132,7 @@ class OwnSession:
             async with asyncio.timeout(timeout):
                 while True:
                     heard = self.station.units()
-                    if wanted in heard or (wanted is None and heard):
+                    if _there(heard, wanted):
                         return _only(heard, wanted)
                     await anext(reader)
         except TimeoutError:
@@ -196,11 +196,11 @@ class RemoteSession:
     async def unit(self, wanted: int | None, timeout: float = HEARD_TIMEOUT) -> int:
         reader = self.updates()
         heard = (await self._client.call("status"))["heard"]
-        if wanted not in heard and not (wanted is None and heard):
+        if not _there(heard, wanted):
             await self._client.call("hail", unit=wanted)
         try:
             async with asyncio.timeout(timeout):
-                while not (wanted in heard or (wanted is None and heard)):
+                while not _there(heard, wanted):
                     update = await anext(reader)
                     if isinstance(update, UnitHeard):
                         heard.append(update.unit)
@@ -239,6 +239,10 @@ class RemoteSession:
     async def link(self, unit: int) -> dict[str, Any]:
         found: dict[str, Any] = await self._client.call("link", unit=unit)
         return found
+
+
+def _there(heard: list[int], wanted: int | None) -> bool:
+    return bool(heard) if wanted is None else wanted in heard
 
 
 def _only(heard: Sequence[int], wanted: int | None) -> int:

@@ -35,7 +35,7 @@ class Pace:
         most, rate = self._settings.data_per_poll, self._settings.data_rate
         if rate == math.inf:
             return most
-        free = min(most, int(most - (self._free_at - now) * rate)) if self._free_at > now else most
+        free = int(most - max(0.0, self._free_at - now) * rate)
         return free if free >= most // 2 else 0
 
     def spend(self, count: int, now: float) -> None:
