@@ -37,6 +37,7 @@ _COLLECT_EVERY = const(24576)
 _QUIET_MS = const(400)  # no command for this long: a good moment to write to flash, which makes the chip deaf
 _LONGEST_MS = const(1 << 28)  # silence is counted so far, three days: differences of ticks turn negative after six
 _AWAY_MS = const(5000)  # silence after which file transfers ask at once instead of waiting for their timers
+_BEAT_MS = const(500)
 _HEALTHY_S = const(60)  # uptime after which earlier failures are forgotten
 _FIRST_CHECK_S = const(40)  # uptime at which the firmware on flash is checked for the first time
 _SLOT = const(200)  # bytes; slots of picture layers are kept whole in PDUs
@@ -80,6 +81,7 @@ class App:
         self._wake = Waker()  # transmit
         self._work = Waker()  # files
         self._schedule_wanted = Waker()
+        self.beat = Waker()  # health, which writes to flash what must not be lost
         self._end = Waker()
         self.dormancy = None
         self.schedule = self.monitors = self.actions = self.recorder = self.radio = None
@@ -303,10 +305,14 @@ class App:
         """Loop delay, watchdog, and the fall-back to the robust profile when the ground is silent."""
         while True:
             t = time.ticks_ms()
-            wait = 6000 if self.asleep() else 500  # the watchdog waits 8.3 s
-            await asyncio.sleep_ms(wait)
+            wait = 6000 if self.asleep() else _BEAT_MS  # the watchdog waits 8.3 s
+            await self.beat.wait_ms(wait)
             now = time.ticks_ms()
-            self.sampler.delayed(time.ticks_diff(now, t) - wait)
+            late = time.ticks_diff(now, t) - wait
+            if late < -_BEAT_MS:  # woken from the long wait of sleep: what else belongs to it is written together
+                await asyncio.sleep_ms(_BEAT_MS)
+                now = time.ticks_ms()
+            self.sampler.delayed(late)
             for task in self._tasks:
                 if task.done():
                     break  # no more food: the chip starts anew

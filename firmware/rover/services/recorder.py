@@ -2,8 +2,8 @@
 
 Recording begins when the ground has been silent for parameter store_after, and at once after a reset that finds
 something recorded: the ground has not fetched it, so it is not there. Packets are gathered in memory and appended
-to flash in batches; what happened (events, verification) is there when the watchdog is fed next, so a reset loses at most
-a batch of housekeeping. Retrieval sends them again on the live channel, paced.
+to flash in batches; what happened (events, verification) is there within half a second, so a reset loses at most that
+and a batch of housekeeping. Retrieval sends them again on the live channel, paced.
 """
 
 import os
@@ -47,8 +47,10 @@ class Recorder:
             self.flush()
         self._buf[self._used : self._used + n] = packet
         self._used += n
-        if packet[7] in _URGENT:
+        if packet[7] in _URGENT and not self.urgent:
             self.urgent = True
+            if self.app.asleep():
+                self.app.beat.wake()
 
     def rest(self):
         """The ground is back: write what was gathered and free the memory."""
