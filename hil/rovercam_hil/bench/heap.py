@@ -46,7 +46,7 @@ def measure() -> dict[str, int]:
     unit = make_unit(strap=True, bare=True)
     try:
         unit.board.power_on()
-        found: dict[str, int] = ast.literal_eval(unit.board.exec(_MEASURE % (RESIDENT,), timeout=60))
+        found: dict[str, int] = ast.literal_eval(unit.pico.exec(_MEASURE % (RESIDENT,), timeout=60))
     finally:
         unit.board.close()
     return found

@@ -96,7 +96,7 @@ def record(
     ping = dictionary.commands["ping"]
     packet = pus.build_command(dictionary.apid(1), 1, ping.service, ping.subtype, encode_command(ping, {}, dictionary))
     with Flight(folder, unit=unit) as flight:
-        log = unit.board.flash_log
+        log = unit.pico.flash_log
         assert log is not None
 
         def do(what: str, name: str, **arguments: Any) -> None:

@@ -7,6 +7,8 @@ emulated board, the wall clock on a real one), counted from the creation of the 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 
 class BoardError(RuntimeError):
@@ -63,3 +65,99 @@ class Board(ABC):
 
     def close(self) -> None:  # noqa: B027 - most boards hold nothing
         """Let go of files and ports. The board is not usable afterwards."""
+
+
+class VirtualBoard(Board):
+    """A board in virtual time with device models on its pins: the emulated Pico, or the firmware natively.
+
+    ``mcu``       what models attach to while powered: clock (alarms in nanoseconds), gpio, i2c, spi, adc.
+    ``baud``      rate of the line's far end; ``usb``: the line has none.
+    ``on_reset``  called after every reset; ``resets`` counts them.
+    """
+
+    mcu: Any
+    baud: int
+    usb: bool
+    resets: int
+    on_reset: list[Callable[[], None]]
+    devices: list[Device]
+    port: Any
+    _chip_temperature = 25.0
+
+    @abstractmethod
+    def write_at(self, data: bytes, times: Sequence[float]) -> None:
+        """Bytes towards the unit, byte k complete (its stop bit over) at board time ``times[k]``, ascending."""
+
+    @abstractmethod
+    def read_timed(self) -> tuple[bytes, list[float]]:
+        """Bytes the unit has sent, and for each the board time at which its stop bit was over."""
+
+    @abstractmethod
+    def spi_wait(self, number: int) -> SpiWait:
+        """What a long read over SPI block ``number`` goes with."""
+
+    @abstractmethod
+    def reset(self, *, watchdog: bool = False) -> None:
+        """By the reset pin; ``watchdog``: as the chip's watchdog does it, which the firmware can tell."""
+
+    @abstractmethod
+    def flash_bytes(self) -> bytes:
+        """The flash as it is now: all of it, or the file system alone (boards.filesystem reads both)."""
+
+    @property
+    @abstractmethod
+    def flash_operations(self) -> int:
+        """Erases and page programs since the creation of the board."""
+
+    @abstractmethod
+    def cut_power_at_flash_op(self, operation: int, fraction: float = 0.5) -> None:
+        """Cut the power inside flash operation number ``operation`` (counted from the creation of the board, see
+        ``flash_operations``), after ``fraction`` of its time. ``run`` then returns with the board off."""
+
+    @abstractmethod
+    def forget_power_cut(self) -> None:
+        """A cut that was asked for and has not come yet does not come."""
+
+    def repl_write(self, data: bytes) -> None:
+        """Bytes typed at MicroPython's prompt; raises BoardError where it cannot be reached."""
+        raise BoardError(f"{self.name}: this board's prompt cannot be reached")
+
+    @property
+    def clock(self) -> Any:
+        """The chip's clock (alarms in nanoseconds); only while powered."""
+        return self.mcu.clock
+
+    @property
+    def chip_temperature(self) -> float:
+        """°C of the chip itself, what its ADC channel 4 measures (RP2040 data sheet 4.9.5)."""
+        return self._chip_temperature
+
+    @chip_temperature.setter
+    def chip_temperature(self, celsius: float) -> None:
+        self._chip_temperature = celsius
+        if self.powered:
+            volts = 0.706 - (celsius - 27.0) * 0.001721
+            self.mcu.adc.channel_values[4] = max(0, min(4095, round(volts / 3.3 * 4095)))
+
+    def run_until(self, condition: Callable[[], bool], timeout: float = 10.0, slice_s: float = 1e-3) -> None:
+        """Run until ``condition()``, looked at every ``slice_s`` of board time; BoardTimeout after ``timeout``."""
+        deadline = self.time + timeout
+        while not condition():
+            if self.time >= deadline:
+                tail = bytes(self.repl_log[-400:]).decode(errors="replace")
+                raise BoardTimeout(f"{self.name}: not within {timeout} s of board time; the REPL ended with:\n{tail}")
+            self.run(slice_s)
+
+
+class Device(Protocol):
+    """Something on the board's pins. ``attach`` is called at every power-on, with the new chip."""
+
+    def attach(self, board: VirtualBoard) -> None: ...
+
+
+class SpiWait(Protocol):
+    """Told when a long read over SPI begins and when it is over."""
+
+    def watch(self) -> None: ...
+
+    def stop(self) -> None: ...

@@ -19,9 +19,9 @@ _WINDOW_BITS = 11
 """The unit needs 2 KB of heap for the window of the longest match."""
 
 
-def firmware(folder: Path | None = None) -> dict[str, bytes]:
-    """Path inside a slot -> contents, of the firmware in ``folder`` (default: this checkout's)."""
-    return filesystem.slot_contents(filesystem.firmware_files(folder, slot="a"))
+def firmware(folder: Path | None = None, arch: str = filesystem.ARCH) -> dict[str, bytes]:
+    """Path inside a slot -> contents, of the firmware in ``folder`` (default: this checkout's), compiled for ``arch``."""
+    return filesystem.slot_contents(filesystem.firmware_files(folder, slot="a", arch=arch))
 
 
 def build(files: Mapping[str, bytes], key: bytes, running: Mapping[str, bytes] | None = None) -> bytes:

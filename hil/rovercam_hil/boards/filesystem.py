@@ -239,12 +239,12 @@ def _state_of(sources: Sequence[Path], slot: str, arch: str) -> str:
     return repr((slot, arch, [(str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in sources]))
 
 
-def build(files: Mapping[str, bytes]) -> bytes:
+def build(files: Mapping[str, bytes], size: int = SIZE) -> bytes:
     """A littlefs image of ``files`` (absolute board path -> contents), as stock MicroPython mounts it."""
     fs = LittleFS(
-        context=UserContext(buffsize=SIZE),
+        context=UserContext(buffsize=size),
         block_size=BLOCK,
-        block_count=SIZE // BLOCK,
+        block_count=size // BLOCK,
         read_size=32,
         prog_size=256,
         cache_size=BLOCK,
@@ -271,26 +271,34 @@ def unit_image(
     config: Mapping[str, Any] | None = None,
     extra: Mapping[str, bytes] | None = None,
     firmware: Path | None = None,
+    arch: str = ARCH,
 ) -> bytes:
-    """The file system of a unit: firmware in both slots, /config.json, /key.bin, and ``extra`` files."""
+    """The file system of a unit: firmware for processor ``arch`` in both slots, /config.json, /key.bin, and ``extra`` files.
+
+    For another processor than the Pico's it is larger by as much as its firmware is: as much is free as on a Pico.
+    """
     if len(key) != 32:
         raise BoardError(f"a unit's key has 32 bytes, this has {len(key)}")
     settings: dict[str, Any] = {"unit": unit, "role": "rover", "board": "pico", "line": "uart", "baud": 115200}
     settings.update(config or {})
-    files = installed(firmware_files(firmware))
+    files = installed(firmware_files(firmware, arch=arch))
     files["/config.json"] = json.dumps(settings, separators=(",", ":")).encode()
     files["/key.bin"] = key
     files.update(extra or {})
-    return build(files)
+    more = 0
+    if arch != ARCH:
+        more = sum(map(len, files.values())) - sum(map(len, {**files, **installed(firmware_files(firmware))}.values()))
+    return build(files, SIZE + -(-max(0, more) // BLOCK) * BLOCK)
 
 
 def mount(flash: bytes) -> LittleFS:
     """The file system inside a whole flash (2 MB) or a bare image, for reading by a test; it is a copy."""
     image = flash[OFFSET:] if len(flash) == FLASH_SIZE else flash
-    context = UserContext(buffsize=SIZE)
+    context = UserContext(buffsize=len(image))
     context.buffer[:] = image
+    blocks = len(image) // BLOCK
     return LittleFS(
-        context=context, block_size=BLOCK, block_count=SIZE // BLOCK, read_size=32, prog_size=256, cache_size=BLOCK
+        context=context, block_size=BLOCK, block_count=blocks, read_size=32, prog_size=256, cache_size=BLOCK
     )
 
 

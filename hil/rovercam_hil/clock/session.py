@@ -13,8 +13,7 @@ from typing import Protocol
 from rovercam.station.core import Station
 
 from rovercam_hil.boards.apart import Apart
-from rovercam_hil.boards.base import BoardTimeout
-from rovercam_hil.boards.pico import EmulatedPico
+from rovercam_hil.boards.base import BoardTimeout, VirtualBoard
 from rovercam_hil.devices.radio import RadioBridge
 
 
@@ -57,7 +56,7 @@ class Gate(Clear):
 class Link:
     """A board, the name of its port at the station, and the line between them."""
 
-    board: EmulatedPico
+    board: VirtualBoard
     port: str
     down: Direction
     up: Direction
@@ -72,7 +71,7 @@ class Air:
     """The short-range radio between a rover's bridge and the line of a board that is near."""
 
     bridge: RadioBridge
-    board: EmulatedPico | Apart
+    board: VirtualBoard | Apart
     towards: Direction
     """To the rover."""
     away: Direction
@@ -123,7 +122,7 @@ class Session:
         return self.start + self.elapsed
 
     def add(
-        self, board: EmulatedPico, port: str = "unit", down: Direction | None = None, up: Direction | None = None
+        self, board: VirtualBoard, port: str = "unit", down: Direction | None = None, up: Direction | None = None
     ) -> Link:
         """Connect a board to the station. The board's clock and the session's start together."""
         link = Link(board, port, down or Clear(), up or Clear(), board.baud)
@@ -134,7 +133,7 @@ class Session:
     def join(
         self,
         bridge: RadioBridge,
-        board: EmulatedPico | Apart,
+        board: VirtualBoard | Apart,
         towards: Direction | None = None,
         away: Direction | None = None,
     ) -> Air:

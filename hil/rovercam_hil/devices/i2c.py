@@ -15,7 +15,7 @@ from rp2040py.gpio_pin import GPIOPinState
 from rovercam_hil.devices.faults import Faulty
 
 if TYPE_CHECKING:
-    from rovercam_hil.boards.pico import EmulatedPico
+    from rovercam_hil.boards.base import VirtualBoard
     from rovercam_hil.devices.trace import Trace
 
 _TX_EMPTY = 1 << 4
@@ -37,7 +37,7 @@ class I2cDevice(Faulty):
         super().__init__()
         self.address = address
         self.pointer = 0
-        self.board: EmulatedPico | None = None
+        self.board: VirtualBoard | None = None
         self._first = True
 
     def now(self) -> float:
@@ -109,7 +109,7 @@ class I2cBus:
         self.devices = {device.address: device for device in devices}
         self.trace = trace
 
-    def attach(self, board: EmulatedPico) -> None:
+    def attach(self, board: VirtualBoard) -> None:
         self.board = board
         self.i2c = i2c = board.mcu.i2c[self.number]
         self._pending: Callable[[], None] | None = None

@@ -16,7 +16,7 @@ from rovercam_hil.devices.trace import Trace
 from rovercam_hil.devices.vehicle import Chassis
 
 if TYPE_CHECKING:
-    from rovercam_hil.boards.pico import Device
+    from rovercam_hil.boards.base import Device
 
 CAMERA_PINS = {"mast": 17, "mast_right": 20, "hazard": 21}
 RADIO_PIN = 28

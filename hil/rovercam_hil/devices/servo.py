@@ -13,7 +13,7 @@ from rp2040py.gpio_pin import GPIOPinState
 from rovercam_hil.devices.faults import Faulty
 
 if TYPE_CHECKING:
-    from rovercam_hil.boards.pico import EmulatedPico
+    from rovercam_hil.boards.base import VirtualBoard
 
 
 class PulseInput(Faulty):
@@ -23,7 +23,7 @@ class PulseInput(Faulty):
         super().__init__()
         self.pin = pin
 
-    def attach(self, board: EmulatedPico) -> None:
+    def attach(self, board: VirtualBoard) -> None:
         self.board = board
         self.high = self.period = 0.0
         self.pulses = 0
@@ -58,7 +58,7 @@ class Servo(PulseInput):
         self._target: float | None = None
         self._since = 0.0
 
-    def attach(self, board: EmulatedPico) -> None:
+    def attach(self, board: VirtualBoard) -> None:
         super().attach(board)
         self._since = board.time
         self._target = None

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from rp2040py.gpio_pin import GPIOPinState
 
-from rovercam_hil.boards.dmawait import DmaWait
 from rovercam_hil.devices.faults import Faulty
 
 if TYPE_CHECKING:
-    from rovercam_hil.boards.pico import EmulatedPico
+    from rovercam_hil.boards.base import VirtualBoard
     from rovercam_hil.devices.trace import Trace
 
 IDLE = 0xFF
@@ -29,7 +28,7 @@ class SpiDevice(Faulty):
     """A device on an SPI bus. ``bus`` is set while powered."""
 
     bus: SpiBus
-    board: EmulatedPico
+    board: VirtualBoard
 
     def power_on(self) -> None:
         """Supply came: power-on defaults."""
@@ -57,12 +56,12 @@ class SpiBus:
         self.trace = trace
         self._streaming: Iterator[int] | None = None
 
-    def attach(self, board: EmulatedPico) -> None:
+    def attach(self, board: VirtualBoard) -> None:
         self.board = board
         self.spi = spi = board.mcu.spi[self.number]
         self._active: dict[int, SpiDevice] = {}
         self._streaming = None
-        self._wait = DmaWait(board.mcu, self.number)
+        self._wait = board.spi_wait(self.number)
         spi.on_transmit = self._nobody
         for pin, device in self.devices.items():
             device.bus = self

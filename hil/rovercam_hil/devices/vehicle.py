@@ -19,7 +19,7 @@ from rovercam_hil.devices.sensors import MPU6050
 from rovercam_hil.devices.servo import Motor, Servo
 
 if TYPE_CHECKING:
-    from rovercam_hil.boards.pico import EmulatedPico
+    from rovercam_hil.boards.base import VirtualBoard
 
 MOTOR_PINS = (6, 7, 8, 9, 10, 11)
 """Left front, middle, rear, right front, middle, rear: firmware/rover/board/wheels.py."""
@@ -183,7 +183,7 @@ class Chassis:
 
     # -- pins --------------------------------------------------------------------------------------------------------
 
-    def attach(self, board: EmulatedPico) -> None:
+    def attach(self, board: VirtualBoard) -> None:
         self.board = board
         for part in (*self.motors, self.steering):
             part.attach(board)

@@ -98,19 +98,23 @@ class Flight:
     say: Callable[[str], None] = print
     pace: float = 0.0
     """Virtual seconds per second of the wall clock, at most; 0: as fast as it goes."""
+    native: bool = False
+    """The units run natively, not on emulated Picos."""
     shots: list[Shot] = field(default_factory=list)
     log: list[tuple[float, str, str]] = field(default_factory=list)
     """(POSIX seconds, command, outcome)."""
 
     def __enter__(self) -> Flight:
         self.eyes = Eyes.of(self.world)
-        self.unit: Unit = make_unit(unit=ROVER, seed=self.seed, scenes=self.eyes.scenes, baud=BAUD, image=self.image)
+        self.unit: Unit = make_unit(
+            unit=ROVER, seed=self.seed, scenes=self.eyes.scenes, baud=BAUD, image=self.image, native=self.native
+        )
         assert self.unit.rig is not None
         self.rig = self.unit.rig
         self.eyes.mast.rig = self.eyes.right.rig = self.rig
         self.air = Surroundings(self.world, self.rig)
         self.far_eye = Eye(self.eyes.remote)
-        self.far = remote.Remote(self.far_eye, self.seed, self.image)
+        self.far = remote.Remote(self.far_eye, self.seed, self.image, self.native)
         keys = KeyStore(self.out / "keys")
         for unit in (self.unit, self.far):
             keys.put(unit.number, unit.key, overwrite=True)

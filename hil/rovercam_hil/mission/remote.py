@@ -10,7 +10,7 @@ import numpy as np
 
 from rovercam_hil.boards import filesystem
 from rovercam_hil.boards.apart import Apart
-from rovercam_hil.boards.pico import EmulatedPico
+from rovercam_hil.boards.base import VirtualBoard
 from rovercam_hil.boards.unit import Unit, make_unit, unit_key
 from rovercam_hil.process import Ask
 from rovercam_hil.relay.contacts import Plan
@@ -41,7 +41,7 @@ class Battery:
     IDLE, CAMERA, RADIO = 0.055, 0.140, 0.045
     """Amperes: the board, the camera for some seconds after a picture, the radio while bytes go out."""
 
-    def __init__(self, board: EmulatedPico, eye: Seeing, capacity: float = 0.35, resistance: float = 0.18) -> None:
+    def __init__(self, board: VirtualBoard, eye: Seeing, capacity: float = 0.35, resistance: float = 0.18) -> None:
         """capacity in ampere-hours."""
         self.board, self.eye = board, eye
         self.capacity, self.resistance = capacity, resistance
@@ -90,9 +90,11 @@ class FarEye:
 class FarUnit:
     """Unit 2 with its battery, in its own process."""
 
-    def __init__(self, ask: Ask, seed: int, image: str | None) -> None:
+    def __init__(self, ask: Ask, seed: int, image: str | None, native: bool) -> None:
         eye = FarEye(ask)
-        unit = make_unit(unit=NUMBER, seed=seed, scenes={"mast": eye}, baud=AIR_BAUD, image=image, config=CONFIG)
+        unit = make_unit(
+            unit=NUMBER, seed=seed, scenes={"mast": eye}, baud=AIR_BAUD, image=image, config=CONFIG, native=native
+        )
         assert unit.rig is not None
         self.board = unit.board
         self.battery = Battery(unit.board, eye)
@@ -103,11 +105,11 @@ class FarUnit:
 class Remote:
     """The released camera's unit, off at first; ``eye`` is what its one camera looks through."""
 
-    def __init__(self, eye: Eye, seed: int, image: str | Path | None) -> None:
+    def __init__(self, eye: Eye, seed: int, image: str | Path | None, native: bool = False) -> None:
         self.eye = eye
         self.number = NUMBER
         self.key = unit_key(seed, NUMBER)
-        arguments = {"seed": seed, "image": None if image is None else str(image)}
+        arguments = {"seed": seed, "image": None if image is None else str(image), "native": native}
         self.board = Apart(f"unit {NUMBER}", FarUnit, arguments, self._serve)
 
     def _serve(self, name: str, *arguments: Any) -> Any:

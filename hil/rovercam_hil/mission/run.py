@@ -48,12 +48,13 @@ class Outcome:
 
 def fly(out: Path, seed: int = 1, image: Path | None = None, say: Callable[[str], None] = print, *, motion_frames: int = 4,
         panorama_size: str = "qvga", key_size: str = "vga", sols: int = 3, pace: float = 0.0, all_wheels: bool = False,
-        distance: float = 10.0, contacts: Path | None = None) -> Outcome | None:  # fmt: skip
+        distance: float = 10.0, contacts: Path | None = None, native: bool = False) -> Outcome | None:  # fmt: skip
     """Raises MissionFailed when an assertion did not hold (the report is written all the same, if it came that far),
     FramingError and PlanError before anything starts, BoardError when the unit does not answer.
 
     sols: 1 ends after the roll-off, 2 after the portraits, both without a report (None is returned). pace: virtual seconds
-    per second, 0 = as fast as it goes. distance: wanted metres of the release point. contacts: see relay.contacts.load.
+    per second, 0 = as fast as it goes. distance: wanted metres of the release point. contacts: see relay.contacts.load. native: see
+    Flight.
     """
     passes = None if contacts is None else load(contacts, set(ROUTE))
     checks = Checks()
@@ -61,7 +62,7 @@ def fly(out: Path, seed: int = 1, image: Path | None = None, say: Callable[[str]
     world = World(seed)
     plan = framing.plan(world, distance=distance)
     out.mkdir(parents=True, exist_ok=True)
-    with Flight(out, world, seed, ROLL_OFF - BEFORE, image, say, pace) as flight:
+    with Flight(out, world, seed, ROLL_OFF - BEFORE, image, say, pace, native) as flight:
         mission = Mission(
             flight,
             checks,

@@ -1,0 +1,455 @@
+"""The native board: a whole unit in MicroPython's unix port, on the device models of the emulated Pico, in virtual time.
+
+The firmware is the same, compiled for this computer; ``machine`` and ``time`` are the chip's (``chip/``). It runs some hundred times as
+fast as on the emulated Pico, so that a unit's days take minutes. For that, computing takes no time here: time passes
+while the firmware waits, on its buses, and while its flash is written. What hangs on the chip itself is the emulated Pico's to show: cycles,
+memory, torn flash, MicroPython's prompt, the USB port.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import select
+import struct
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rovercam_hil.boards.base import BoardError, BoardTimeout, Device, VirtualBoard
+from rovercam_hil.micropython.worker import MicroPythonMissing, find_micropython
+from rovercam_hil.native.buses import Adc, BusError, I2c, Spi
+from rovercam_hil.native.line import FIFO, NativeLine
+from rovercam_hil.native.pins import NEVER, Clock, Pin, Pwm
+
+ARCH = "x64"
+"""Processor that the firmware is compiled for: the one with native code in the unix port's builds."""
+HEAP = "512k"
+"""Of MicroPython: objects are twice as large as on a Pico."""
+START = Path(__file__).with_name("chip") / "start.py"
+PWRON_RESET, WDT_RESET = 1, 3
+PATIENCE_S = 60.0
+"""Of the wall clock: firmware that computes for longer without waiting for anything hangs."""
+_INPUT, _UNCHANGED = 0, 0xFF
+_SPI_HEAD = "<BIBIB"
+_REQUEST = "<IBQ"
+_REQUEST_SIZE = struct.calcsize(_REQUEST)
+_PINS = 30
+_CLK_SYS = 125_000_000
+
+
+class Chip:
+    """What device models attach to."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.clk_sys = _CLK_SYS
+        self.interrupts: list[int] = []
+        self.gpio = [Pin(number, self.interrupts.append) for number in range(_PINS)]
+        self.i2c = [I2c(self.clock, _CLK_SYS) for _ in range(2)]
+        self.spi = [Spi(self.clock) for _ in range(2)]
+        self.adc = Adc()
+        self.pwm: dict[int, Pwm] = {}
+
+    def set_pwm(self, number: int, frequency: int, high_ns: int) -> None:
+        if number not in self.pwm:
+            self.pwm[number] = Pwm(self.clock, self.gpio[number])
+        self.pwm[number].set(frequency, high_ns)
+
+
+class NativeBoard(VirtualBoard):
+    """``filesystem``, ``flash_file``, ``devices``, ``baud``, ``strap`` and ``name`` as for the emulated Pico; the flash is the file system alone.
+
+    Raises BoardError where there is no MicroPython to run it, or none with native code (macOS).
+    """
+
+    def __init__(
+        self,
+        *,
+        filesystem: bytes | None = None,
+        flash_file: str | Path | None = None,
+        devices: Sequence[Device] = (),
+        baud: int = 115200,
+        strap: bool = False,
+        name: str = "unit",
+    ) -> None:
+        try:
+            self._micropython = find_micropython()
+        except MicroPythonMissing as error:
+            raise BoardError(str(error)) from None
+        if platform.machine() not in ("x86_64", "AMD64"):
+            raise BoardError(
+                f"a native board needs an x86-64 processor, this is {platform.machine()}: MicroPython has native code there only"
+            )
+        self.name = name
+        self.devices = list(devices)
+        self.baud = baud
+        self.usb = False
+        self.strap = strap
+        self.resets = 0
+        self.on_reset: list[Callable[[], None]] = []
+        self._folder = tempfile.TemporaryDirectory(prefix="rovercam-native-")
+        self._flash_file = Path(flash_file) if flash_file else Path(self._folder.name) / "flash.bin"
+        if not self._flash_file.exists():
+            if filesystem is None:
+                raise BoardError(f"{self.name}: no file system for a new flash")
+            self._flash_file.write_bytes(filesystem)
+        self._log = (Path(self._folder.name) / "prompt.txt").open("w+b")
+        self._epoch = self._target = 0.0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._scratch = [0, 0]
+        self._flash_operations = 0
+        self._cut_at: tuple[int, float] | None = None
+        self.mcu: Chip | None = None
+        self.port = NativeLine(lambda: self.time, baud)
+        self._serve = (
+            self._wait,
+            self._pin,
+            self._pin_read,
+            self._pin_irq,
+            self._i2c,
+            self._spi,
+            self._uart,
+            self._uart_write,
+            self._uart_read,
+            self._pwm,
+            self._adc,
+            self._wdt,
+            self._keep,
+            self._flash,
+            self._reset,
+        )
+        """By the operation's number, in the order of chip/chiplink.py."""
+
+    # -- power -------------------------------------------------------------------------------------------------------
+
+    @property
+    def powered(self) -> bool:
+        return self.mcu is not None
+
+    @property
+    def repl_log(self) -> bytearray:  # type: ignore[override]  # the firmware's process writes it to a file
+        """What the firmware has printed, tracebacks too."""
+        self._log.seek(0)
+        return bytearray(self._log.read())
+
+    def power_on(self) -> None:
+        if self.powered:
+            return
+        self._epoch = self._target
+        self.mcu = chip = Chip()
+        self._watchdog = chip.clock.create_alarm(self._bitten)
+        self._cut = chip.clock.create_alarm(self._cut_now)
+        self._reset_wanted = self._cut_wanted = False
+        self._scratch = [0, 0]
+        self.chip_temperature = self._chip_temperature
+        self.port.power(True)
+        for device in self.devices:
+            device.attach(self)
+        self._start(PWRON_RESET)
+
+    def power_off(self) -> None:
+        self.power_cut()
+
+    def power_cut(self) -> None:
+        """The flash keeps what was written; an operation under way has not happened."""
+        if not self.powered:
+            return
+        self._end()
+        for device in self.devices:
+            power_off = getattr(device, "power_off", None)
+            if power_off is not None:
+                power_off()
+        self._target = self.time
+        self.mcu = None
+        self.port.power(False)
+
+    def reset(self, *, watchdog: bool = False) -> None:
+        if self.powered:
+            self._restart(WDT_RESET if watchdog else PWRON_RESET)
+
+    def close(self) -> None:
+        self.power_cut()
+        self._log.close()
+        self._folder.cleanup()
+
+    @property
+    def flash_operations(self) -> int:
+        return self._flash_operations
+
+    def cut_power_at_flash_op(self, operation: int, fraction: float = 0.5) -> None:
+        self._cut_at = (operation, fraction)
+
+    def forget_power_cut(self) -> None:
+        self._cut_at = None
+        if self.powered:
+            self._cut.cancel()
+
+    def _bitten(self) -> None:
+        self._reset_wanted = True
+
+    def _cut_now(self) -> None:
+        self._cut_wanted = True
+
+    def _restart(self, cause: int) -> None:
+        assert self.mcu is not None
+        self._end()
+        self.resets += 1
+        self._watchdog.cancel()
+        self.port.reset()
+        for pin in self.mcu.gpio:
+            pin.edges = 0
+        for number, pwm in self.mcu.pwm.items():
+            pwm.set(0, 0)
+            self.mcu.gpio[number].listen(0)
+        for device in self.devices:
+            chip_reset = getattr(device, "chip_reset", None)
+            if chip_reset is not None:
+                chip_reset()
+        if cause == PWRON_RESET:
+            self._scratch = [0, 0]
+        self._start(cause)
+        for callback in self.on_reset:
+            callback()
+
+    def _start(self, cause: int) -> None:
+        assert self.mcu is not None
+        self.mcu.interrupts.clear()
+        theirs_in, down = os.pipe()
+        up, theirs_out = os.pipe()
+        command = [self._micropython, "-X", f"heapsize={HEAP}", str(START), str(theirs_in), str(theirs_out)]
+        command += [str(self._flash_file), str(cause), *map(str, self._scratch)]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            pass_fds=(theirs_in, theirs_out),
+            cwd=START.parent,
+        )
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self._down, self._up = down, up
+        # What the firmware waits for: a time, input, or an interrupt; it speaks first.
+        self._until = self.mcu.clock.nanos
+        self._for_input = self._interruptible = self._armed = False
+        self._reply: bytes | None = None
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            os.close(self._down)
+            os.close(self._up)
+            self._process = None
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    @property
+    def time(self) -> float:
+        return self._target if self.mcu is None else self._epoch + self.mcu.clock.nanos * 1e-9
+
+    def run(self, seconds: float) -> None:
+        self._target += seconds
+        if self.mcu is None:
+            return
+        clock = self.mcu.clock
+        target = round((self._target - self._epoch) * 1e9)
+        while self.mcu is not None:
+            if self._cut_wanted:
+                self.power_cut()
+            elif self._reset_wanted:
+                self._reset_wanted = False
+                self._restart(WDT_RESET)
+            elif clock.nanos >= target and self._interruptible:
+                return  # it waits; for however short a time, it is for the next run to end
+            else:
+                wake = min(self._until, self._arrival()) if self._for_input else self._until
+                clock.advance(min(wake, target), self._disturbed)
+                if clock.nanos >= wake or (self._interruptible and self.mcu.interrupts):
+                    self._answer(target)
+                elif clock.nanos >= target:
+                    return
+
+    def _disturbed(self) -> bool:
+        assert self.mcu is not None
+        return self._reset_wanted or self._cut_wanted or (self._interruptible and bool(self.mcu.interrupts))
+
+    def _arrival(self) -> int:
+        """When a byte lies in the receive buffer, in nanoseconds of the chip's clock."""
+        assert self.mcu is not None
+        if self.port.available:
+            return self.mcu.clock.nanos
+        at = self.port.next_arrival
+        return NEVER if at is None else int((at - self._epoch) * 1e9) + 1
+
+    # -- the firmware's process --------------------------------------------------------------------------------------
+
+    def _answer(self, target: int) -> None:
+        """Answer the firmware's request and take its next one, which it makes at the latest when it wants to wait beyond ``target``."""
+        assert self.mcu is not None
+        clock = self.mcu.clock
+        interrupts = bytes(self.mcu.interrupts[:255])
+        del self.mcu.interrupts[:255]
+        horizon = min(target, self._arrival(), NEVER if self._watchdog.due is None else self._watchdog.due)
+        if self._armed:
+            horizon = min(horizon, clock.next_due)
+        now = -(-clock.nanos // 1000)
+        received = min(self.port.available, 0xFFFF)
+        head = struct.pack("<IQQHB", len(self._reply or b""), now, max(now, horizon // 1000), received, len(interrupts))
+        try:
+            if self._reply is not None:
+                self._send(head + interrupts + self._reply)
+            operation, now, payload = self._request()
+        except (BrokenPipeError, EOFError):  # an error that nobody caught: on a Pico, MicroPython's prompt
+            self._until = NEVER
+            self._for_input = self._interruptible = False
+            return
+        clock.advance(now * 1000)
+        self._reply = b""
+        self._for_input = self._interruptible = False
+        self._until = clock.nanos
+        self._serve[operation](payload)
+
+    def _send(self, data: bytes) -> None:
+        at = 0
+        while at < len(data):
+            at += os.write(self._down, data[at:])
+
+    def _request(self) -> tuple[int, int, bytes]:
+        """The firmware's next: operation, its time in microseconds, payload."""
+        data = self._read()
+        length, operation, now = struct.unpack_from(_REQUEST, data)
+        while len(data) < _REQUEST_SIZE + length:
+            data += self._read()
+        return operation, now, data[_REQUEST_SIZE:]
+
+    def _read(self) -> bytes:
+        if not select.select([self._up], [], [], PATIENCE_S)[0]:
+            raise BoardTimeout(
+                f"{self.name}: the firmware has computed for {PATIENCE_S:.0f} s without waiting for anything"
+            )
+        data = os.read(self._up, 65536)
+        if not data:
+            raise EOFError
+        return data
+
+    def _wait(self, data: bytes) -> None:
+        until, for_input = struct.unpack("<QB", data)
+        self._until = until * 1000
+        self._for_input = bool(for_input)
+        self._interruptible = True
+
+    def _pin(self, data: bytes) -> None:
+        assert self.mcu is not None
+        number, mode, pull, level = data
+        pin = self.mcu.gpio[number]
+        if mode == _INPUT:
+            pin.listen(pull)
+        elif level != _UNCHANGED:
+            pin.drive(bool(level))
+
+    def _pin_read(self, data: bytes) -> None:
+        assert self.mcu is not None
+        self._reply = bytes((self.mcu.gpio[data[0]].level,))
+
+    def _pin_irq(self, data: bytes) -> None:
+        assert self.mcu is not None
+        number, edges = data
+        self.mcu.gpio[number].edges = edges
+        self._armed = any(pin.edges for pin in self.mcu.gpio)
+
+    def _i2c(self, data: bytes) -> None:
+        assert self.mcu is not None
+        bus, frequency, timeout, address, length, count = struct.unpack_from("<BIIBHH", data)
+        try:
+            found = self.mcu.i2c[bus].transfer(frequency, timeout, address, data[len(data) - length :], count)
+            self._reply = b"\0" + found
+        except BusError as error:
+            self._reply = bytes((error.number,))
+        self._until = self.mcu.clock.nanos
+
+    def _spi(self, data: bytes) -> None:
+        assert self.mcu is not None
+        bus, rate, wanted, count, fill = struct.unpack_from(_SPI_HEAD, data)
+        spi = self.mcu.spi[bus]
+        spi.clock_frequency = rate
+        answers = spi.exchange(bytes((fill,)) * count if count else data[struct.calcsize(_SPI_HEAD) :])
+        self._reply = answers if wanted else b""
+        self._until = self.mcu.clock.nanos
+
+    def _uart(self, data: bytes) -> None:
+        _, tx_buffer, rx_buffer = struct.unpack("<III", data)
+        self.port.tx_room, self.port.rx_room = tx_buffer + FIFO, rx_buffer + FIFO
+
+    def _uart_write(self, data: bytes) -> None:
+        self._reply = struct.pack("<I", self.port.transmit(data))
+
+    def _uart_read(self, data: bytes) -> None:
+        self._reply = self.port.receive(*struct.unpack("<I", data))
+
+    def _pwm(self, data: bytes) -> None:
+        assert self.mcu is not None
+        self.mcu.set_pwm(*struct.unpack("<BIQ", data))
+
+    def _adc(self, data: bytes) -> None:
+        assert self.mcu is not None
+        self._reply = struct.pack("<H", self.mcu.adc.channel_values[data[0]])
+
+    def _wdt(self, data: bytes) -> None:
+        (timeout,) = struct.unpack("<I", data)
+        if timeout:
+            self._watchdog.schedule(timeout * 1e6)
+        else:
+            self._watchdog.cancel()
+
+    def _keep(self, data: bytes) -> None:
+        at, value = struct.unpack("<BI", data)
+        self._scratch[at] = value
+
+    def _flash(self, data: bytes) -> None:
+        assert self.mcu is not None
+        (microseconds,) = struct.unpack("<I", data)
+        self._until = self.mcu.clock.nanos + microseconds * 1000
+        if self._cut_at is not None and self._flash_operations >= self._cut_at[0]:
+            self._cut.schedule(self._cut_at[1] * microseconds * 1000)
+            self._cut_at = None
+        self._flash_operations += 1
+        self.port.deaf(self._epoch + self._until * 1e-9)
+
+    def _reset(self, _data: bytes) -> None:
+        self._until = NEVER
+        self._reset_wanted = True
+
+    # -- line --------------------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        self.port.write(data)
+
+    def write_at(self, data: bytes, times: Sequence[float]) -> None:
+        self.port.write_at(data, times)
+
+    def read(self) -> bytes:
+        return self.port.read()[0]
+
+    def read_timed(self) -> tuple[bytes, list[float]]:
+        return self.port.read()
+
+    def spi_wait(self, number: int) -> _NoWait:
+        return _NoWait()
+
+    # -- flash -------------------------------------------------------------------------------------------------------
+
+    def flash_bytes(self) -> bytes:
+        return self._flash_file.read_bytes()
+
+
+class _NoWait:
+    """A read over SPI is one request: nothing to be skipped."""
+
+    def watch(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
