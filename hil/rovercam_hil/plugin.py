@@ -4,7 +4,7 @@
         scene.show(numpy_array)
         assert (ground.shoot(size="size_96x96").pixels == expected).all()
 
-The same scenario runs on the emulated Pico (default) and on a real board (--board URL). What a real board does not let
+The same scenario runs on the emulated Pico (default), natively (--board native) and on a real board (--board URL). What a real board does not let
 the bench do is skipped with the reason. Nothing heavy is imported until a fixture is used.
 """
 
@@ -35,7 +35,10 @@ WIRES = ("uart", "usb")
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rovercam", "rovercam: hardware in the loop")
     group.addoption(
-        "--board", default="pico", metavar="pico|URL", help="emulated Pico (default), or a real board's port"
+        "--board",
+        default="pico",
+        metavar="pico|native|URL",
+        help="emulated Pico (default), the firmware natively, or a real board's port",
     )
     group.addoption(
         "--image", default=None, metavar="UF2", help="MicroPython of the emulated board; the pinned one is fetched"
@@ -150,8 +153,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         marker = metafunc.definition.get_closest_marker("wires")
         asked = metafunc.config.getoption("--wire")
         kinds = list(marker.args if marker else WIRES[:1])
-        if metafunc.config.getoption("--board") != "pico":
+        board = metafunc.config.getoption("--board")
+        if board not in ("pico", "native"):
             kinds = ["port"]
+        elif board == "native":  # it has no USB port
+            kinds = [k for k in kinds if k == "uart"]
         elif asked != "both":
             kinds = [k for k in kinds if k == asked]
         metafunc.parametrize("wire_kind", kinds, scope="session")
@@ -385,7 +391,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not state.used or not state.report.rows:
         return
     options = state.options
-    where = "emulated Pico" if options.emulated else f"real board at {options.board}"
+    boards = {"pico": "emulated Pico", "native": "native board"}
+    where = boards.get(options.board, f"real board at {options.board}")
     report = state.report
     terminalreporter.write_line(
         f"rovercam HIL on the {where}, seed {options.seed}: {report.count('passed')} passed, {report.count('failed')} failed, "

@@ -15,10 +15,11 @@ PING_TWICE = "def execute(app, key, args):\n    app.pus.report(17, 2, 0)\n    ap
 def update(unit, tmp_path):
     """A bundle in which the connection test answers twice, made for the firmware that runs."""
     unit.emulated.flash_bytes()  # of a real board it is not known which firmware runs: it is tested as it was flashed
+    arch = unit.options.arch
     running = unit.options.firmware or places.firmware_dir()
     shutil.copytree(running, tmp_path / "new")
     (tmp_path / "new/rover/services/test.py").write_text(PING_TWICE)
-    return bundle.build(bundle.firmware(tmp_path / "new"), unit.key, running=bundle.firmware(running))
+    return bundle.build(bundle.firmware(tmp_path / "new", arch), unit.key, running=bundle.firmware(running, arch))
 
 
 def install(ground, path):

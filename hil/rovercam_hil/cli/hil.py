@@ -37,7 +37,8 @@ def hil(
     board: Annotated[
         str,
         typer.Option(
-            help="pico (emulated), or the port of a real board: /dev/ttyACM0, socket://…, rfc2217://…, labgrid:ENVIRONMENT.yaml"
+            help="pico (emulated), native (the firmware without a chip: a quick look), or a real board's port: "
+            "/dev/ttyACM0, socket://…, rfc2217://…, labgrid:ENVIRONMENT.yaml"
         ),
     ] = "pico",
     expression: Annotated[str | None, typer.Option("-k", help="Only scenarios whose name fits, as in pytest.")] = None,
@@ -61,7 +62,8 @@ def hil(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="One line per scenario.")] = False,
     stop: Annotated[bool, typer.Option("-x", help="Stop at the first failure.")] = False,
 ) -> None:
-    if board != "pico" and soak and not power_command:
+    virtual = board in ("pico", "native")
+    if not virtual and soak and not power_command:
         typer.echo(
             "rovercam: without --power-command a real board cannot be power-cycled; those scenarios are skipped",
             err=True,
@@ -80,7 +82,7 @@ def hil(
     ]
     command += ["-v" if verbose else "-q", "-m", "" if slow else "not slow"]
     command += ["--board", board, "--wire", wire, "--bench-unit", str(unit), "--fault-scenarios", str(faults)]
-    command += ["--bench-baud", str(baud or (921600 if board == "pico" else 115200))]
+    command += ["--bench-baud", str(baud or (921600 if virtual else 115200))]
     for name, value in (
         ("-k", expression),
         ("--image", image),
@@ -91,11 +93,11 @@ def hil(
             command += [name, str(value)]
     if stop:
         command.append("-x")
-    if board == "pico" and jobs > 1:
+    if virtual and jobs > 1:
         command += ["-n", str(jobs), "--dist", "loadfile", "--longest-first"]
     if board == "pico":
         _image_there(image)
-    else:
+    elif not virtual:
         _port_there(board, baud or 115200)
     began = time.monotonic()
     results: list[tuple[int, Path, int]] = []

@@ -16,14 +16,15 @@ from rovercam.keys import KeyStore
 from rovercam.station import updates
 from rovercam.station.core import Station
 
-from rovercam_hil.boards.base import Board
-from rovercam_hil.boards.pico import EmulatedPico
+from rovercam_hil.boards import filesystem
+from rovercam_hil.boards.base import Board, VirtualBoard
 from rovercam_hil.boards.real import NoPowerControl, RealBoard
 from rovercam_hil.boards.unit import make_unit
 from rovercam_hil.clock.session import Session
 from rovercam_hil.devices.rig import Rig
 from rovercam_hil.devices.scene import ArrayScene, Picture, Scene
 from rovercam_hil.lab.lease import SCHEME, lease
+from rovercam_hil.native.board import ARCH as NATIVE_ARCH
 from rovercam_hil.suite.ground import FactMissing, Ground
 from rovercam_hil.suite.wire import Wire
 
@@ -39,7 +40,7 @@ class CannotControl(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for. board: "pico" (emulated) or a port's URL."""
+    """What the command line asks for. board: "pico" (emulated), "native" or a port's URL."""
 
     board: str = "pico"
     image: str | None = None
@@ -51,7 +52,17 @@ class Options:
 
     @property
     def emulated(self) -> bool:
-        return self.board == "pico"
+        """In virtual time, with models of the chips: not a real board."""
+        return self.board in ("pico", "native")
+
+    @property
+    def native(self) -> bool:
+        return self.board == "native"
+
+    @property
+    def arch(self) -> str:
+        """What firmware for the unit is compiled for."""
+        return NATIVE_ARCH if self.native else filesystem.ARCH
 
 
 class View(ArrayScene):
@@ -113,9 +124,9 @@ class BenchUnit:
 
     # ------------------------------------------------------------------------------------------ what a scenario may do
     @property
-    def emulated(self) -> EmulatedPico:
-        """The emulated board; raises CannotControl on a real one."""
-        if not isinstance(self.board, EmulatedPico):
+    def emulated(self) -> VirtualBoard:
+        """The emulated (or native) board; raises CannotControl on a real one."""
+        if not isinstance(self.board, VirtualBoard):
             raise CannotControl("only the emulated board lets the bench look inside the chip")
         return self.board
 
@@ -138,7 +149,7 @@ class BenchUnit:
 
     def sample(self) -> bytes:
         """A file of 12 000 bytes that is on the unit at SAMPLE_PATH; a real board gets it when it is first asked for."""
-        if self.rig is None and not self.marks.get("sample") and not isinstance(self.board, EmulatedPico):
+        if self.rig is None and not self.marks.get("sample") and not isinstance(self.board, VirtualBoard):
             self.ground.put(SAMPLE, SAMPLE_PATH, timeout=300)
             self.marks["sample"] = 1
         return SAMPLE
@@ -146,7 +157,7 @@ class BenchUnit:
     def mend(self) -> None:
         """Everything back to how a scenario finds it: no faults, clear line, the default view."""
         self.wire.clear()
-        if isinstance(self.board, EmulatedPico):
+        if isinstance(self.board, VirtualBoard):
             self.board.forget_power_cut()
         if self.rig is not None:
             for device in self.faulty().values():
@@ -215,7 +226,7 @@ class Power:
     def cut(self) -> None:
         """Away this instant, also in the middle of a flash write."""
         self._unit.disturbed = True
-        if isinstance(self._unit.board, EmulatedPico):
+        if isinstance(self._unit.board, VirtualBoard):
             self._unit.board.forget_power_cut()
         try:
             self._unit.board.power_cut()
@@ -266,6 +277,7 @@ def build(
         made = make_unit(
             unit=options.unit, seed=options.seed, scene=view, bare=bare, baud=baud, usb=wire == "usb",
             image=options.image, extra={SAMPLE_PATH: SAMPLE, **(extra or {})}, config=config, firmware=options.firmware,
+            native=options.native,
         )  # fmt: skip
         board, rig, key = made.board, made.rig, made.key
         keys = KeyStore(folder / "keys")

@@ -127,7 +127,12 @@ def environment(options: Options) -> dict[str, str]:
     """Board, image, firmware hash, git state, versions."""
     folder = options.firmware or places.firmware_dir()
     facts = {}
-    if options.emulated:
+    if options.native:
+        facts["board"] = "NATIVE: the firmware in MicroPython's unix port, on the models of the chips; not hardware"
+        facts["firmware"] = (
+            f"SHA-256 {firmware_hash(folder)[:60]} of the Pico's files; compiled for this computer, from {folder}"
+        )
+    elif options.emulated:
         facts["board"] = f"EMULATED Raspberry Pi Pico (rp2040py {_version('rp2040py')}); not hardware"
         facts["MicroPython"] = image_text(options.image)
         facts["firmware"] = f"SHA-256 {firmware_hash(folder)[:60]} of the files on its flash, from {folder}"
@@ -192,7 +197,7 @@ def command_line(options: Options, nodeid: str) -> str:
         f"-k {nodeid.rsplit('::', maxsplit=1)[-1].split('[', maxsplit=1)[0]}",
         f"--seed {options.seed}",
     ]
-    if not options.emulated:
+    if options.board != "pico":
         words.append(f"--board {options.board}")
     if options.image:
         words.append(f"--image {options.image}")
