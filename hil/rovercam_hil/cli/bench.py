@@ -41,19 +41,60 @@ def register(app: typer.Typer) -> None:
 def sol(
     awake: Annotated[float, typer.Option(min=10, help="Seconds of virtual time awake.")] = 120.0,
     asleep: Annotated[float, typer.Option(min=300, help="And asleep.")] = 1800.0,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Instead: whole sols, natively, with two passes of an orbiter (4 minutes).")
+    ] = False,
     json: JsonFile = None,
     image: Image = None,
 ) -> None:
-    """How many times faster than real time a unit is emulated, awake and asleep, and what a sol takes at that pace."""
+    """How many times faster than real time a unit runs, awake and asleep, and what a sol takes at that pace."""
+    from rovercam.cli.common import print_table
+
+    from rovercam_hil.bench import sol as bench
+    from rovercam_hil.boards.base import BoardError
+
+    try:
+        if whole:
+            _whole_sols(json)
+            return
+        found = bench.measure(awake, asleep, image)
+    except BoardError as error:
+        typer.echo(f"rovercam: {error}", err=True)
+        raise typer.Exit(1) from None
+    print_table(
+        "faster than real time (nothing else running)",
+        ("board", "state", "unit time, s", "took, s", "times", "a sol, min", "aim, min"),
+        [
+            (
+                p.board,
+                p.state,
+                f"{p.virtual:.0f}",
+                f"{p.spent:.1f}",
+                f"{p.faster:.0f}",
+                f"{p.sol / 60:.1f}",
+                f"{bench.AIM[p.state] / 60:.0f}",
+            )
+            for p in found
+        ],
+    )
+    _write(json, [asdict(p) | {"sol": p.sol, "aim": bench.AIM[p.state]} for p in found])
+
+
+def _whole_sols(json: Path | None) -> None:
     from rovercam_hil.bench import sol as bench
 
-    found = bench.measure(awake, asleep, image)
-    for p in found:
+    found = []
+    for state, aim in bench.AIM.items():
+        w = bench.whole(state)
+        found.append(asdict(w) | {"aim": aim})
         typer.echo(
-            f"{p.state:7} {p.virtual:6.0f} s in {p.spent:6.1f} s of processor time: {p.faster:5.1f} times real time,"
-            f" a sol in {p.sol / 60:5.1f} min (aim {bench.AIM[p.state] / 60:.0f} min)"
+            f"{state}: a sol in {w.spent / 60:.2f} min (aim {aim / 60:.0f}); {w.contact:.0f} s of contact; of {w.sent} bytes sent {w.heard} heard "
+            f"in contact and {w.unheard} by nobody; the ground has housekeeping of {w.minutes} of {w.of_minutes} minutes before the last pass"
         )
-    _write(json, [asdict(p) | {"sol": p.sol, "aim": bench.AIM[p.state]} for p in found])
+        if w.heard + w.unheard != w.sent:
+            typer.echo(f"rovercam: {w.sent - w.heard - w.unheard} bytes are not accounted for", err=True)
+            raise typer.Exit(1)
+    _write(json, found)
 
 
 def _write(path: Path | None, value: Any) -> None:

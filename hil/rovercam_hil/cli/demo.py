@@ -32,6 +32,12 @@ def demo(
         typer.Option("--all-wheels", help="Every drive by the unit's own wheels, not only the decisive ones (slow)."),
     ] = False,
     distance: Annotated[float, typer.Option(help="Wanted metres from platform to release point.")] = 10.0,
+    native: Annotated[
+        bool,
+        typer.Option(
+            "--native", help="The units run without chips, as programs of this computer: in under two minutes."
+        ),
+    ] = False,
     contacts: Annotated[
         Path | None, typer.Option(help="Contact plan (TOML) for the portrait's way from rover to orbiter to earth.")
     ] = None,
@@ -54,6 +60,7 @@ def demo(
             all_wheels=wheels,
             distance=distance,
             contacts=contacts,
+            native=native,
         )
     except (BoardError, MissionFailed, FramingError, PlanError, OSError) as error:
         typer.echo(f"rovercam demo: {error}", err=True)

@@ -34,6 +34,12 @@ def emulate(
     ] = None,
     flash: Annotated[Path | None, typer.Option(help="File that keeps the unit's flash between runs.")] = None,
     bare: Annotated[bool, typer.Option("--bare", help="No camera, no sensors: the board alone.")] = False,
+    native: Annotated[
+        bool,
+        typer.Option(
+            "--native", help="Run the firmware as a program of this computer, without a chip: hardly any load, no REPL."
+        ),
+    ] = False,
     strap: Annotated[bool, typer.Option("--strap", help="Strap pin to ground: MicroPython's prompt only.")] = False,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Bench mode: commands are not authenticated (also `ground --insecure`).")
@@ -53,6 +59,8 @@ def emulate(
         raise typer.BadParameter("--link names a pseudo-terminal, --tcp serves a port: one of them")
     if repl is not None and usb:
         raise typer.BadParameter("with --usb the line is the only USB port: there is no REPL beside it")
+    if native and (usb or strap or image or repl is not None):
+        raise typer.BadParameter("--native: there is no chip with a USB port, a strap pin, an image or a REPL")
     if not 300 <= baud <= 4_000_000:
         raise typer.BadParameter(f"--baud {baud}: expected 300 to 4000000")
     try:
@@ -78,6 +86,7 @@ def emulate(
                 extra=extra,
                 flash_file=flash,
                 strap=strap,
+                native=native,
                 config={"insecure": True} if insecure else None,
             )
             keys = KeyStore(places.home() / "keys")

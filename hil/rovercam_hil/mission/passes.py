@@ -18,6 +18,8 @@ from rovercam_hil.relay.contacts import Contact, Plan
 
 FIRST, BETWEEN, SECOND = 9.0, 18.0, 150.0
 """Seconds of the two passes and of the silence between them: a real day's, shortened."""
+FIRST_NATIVE = 6.0
+"""The first pass of a native unit, which computes in no time: its picture comes sooner."""
 SILENT_AFTER = 10
 """Seconds after which the rover takes the ground for gone (parameter store_after)."""
 
@@ -39,7 +41,8 @@ def in_two_passes(flight: Flight, checks: Checks, shoot: Callable[[], Shot]) -> 
     parameter = flight.station.dictionary.parameters["store_after"]
     flight.command("set_parameter", parameter=parameter.id, value=SILENT_AFTER)
     start = flight.now
-    bounds = ((start, start + FIRST), (start + FIRST + BETWEEN, start + FIRST + BETWEEN + SECOND))
+    first = FIRST_NATIVE if flight.native else FIRST
+    bounds = ((start, start + first), (start + first + BETWEEN, start + first + BETWEEN + SECOND))
     plan = Plan([Contact(source="rover", target="ground", start=a, end=b, rate=8.0e4) for a, b in bounds])
     for gate in flight.gates:
         gate.plan, gate.lost = plan, 0
