@@ -9,9 +9,12 @@ import math
 import tomllib
 from bisect import bisect_right
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from pathlib import Path
 
 from rovercam.marstime import SOL, Site, light_time
+
+from rovercam_hil.relay import overflight
 
 
 class PlanError(ValueError):
@@ -36,11 +39,38 @@ class Contact:
     """False: the target hears but cannot answer (in the blind), so nothing is confirmed."""
     corrupt: bool = False
     """Everything received in this pass is damaged."""
+    rates: tuple[tuple[float, float], ...] = ()
+    """Of an adaptive radio: (seconds from start, bits per second from then on); `rate` is then what it has before the first."""
+
+    def rate_at(self, time: float) -> float:
+        """Bits per second at a moment of the pass."""
+        now = self.rate
+        for after, rate in self.rates:
+            if time < self.start + after - 1e-9:
+                break
+            now = rate
+        return now
+
+    def sent(self, time: float, size: int) -> float:
+        """When so many bytes are out whose transmission begins at `time`."""
+        bits = size * 8.0
+        rate = self.rate_at(time)
+        for after, following in self.rates:
+            change = self.start + after
+            if change <= time + 1e-9:
+                continue
+            if bits <= (change - time) * rate:
+                break
+            bits -= (change - time) * rate
+            time, rate = change, following
+        return time + bits / rate
 
     @property
     def capacity(self) -> int:
         """Whole bytes the pass can carry."""
-        return math.floor((self.end - self.start) * self.rate / 8 + 1e-9)
+        times = [self.start, *(min(self.end, self.start + after) for after, _ in self.rates), self.end]
+        bits = sum((b - a) * self.rate_at(a) for a, b in pairwise(times) if b > a)
+        return math.floor(bits / 8 + 1e-9)
 
 
 @dataclass(frozen=True)
@@ -52,13 +82,19 @@ class Profile:
     duration: float
     loss: float = 0.0
     two_way: bool = True
+    adaptive: bool = False
+    """`rate` is where it begins; over the pass it follows the distance (relay.overflight)."""
+
+    @property
+    def rates(self) -> tuple[tuple[float, float], ...]:
+        return overflight.rates(self.duration, self.rate) if self.adaptive else ()
 
 
 PROFILES = {
     # Short-range radio between the released camera and the rover.
     "remote": Profile("remote", 1_000_000.0, 3600.0, 0.01),
-    # Tianwen-1 relay: one pass a sol; adaptive from 1 kbit/s. 15 minutes and the mean rate are ours.
-    "uhf": Profile("uhf", 32_000.0, 900.0, 0.005),
+    # Tianwen-1 relay: one pass a sol; adaptive from 1 kbit/s. The 830 s, horizon to horizon, follow from its orbit.
+    "uhf": Profile("uhf", 1_000.0, 830.0, 0.005, adaptive=True),
     # Mars Express, 20 November 2021: heard, but deaf to the hail: 10 minutes in the blind at about 4,000 km.
     "blind": Profile("blind", 8_000.0, 600.0, 0.02, two_way=False),
     # A generic Electra pass: 8 minutes, 100-250 Mbit, up to 2 Mbit/s.
@@ -82,8 +118,11 @@ class Plan:
                 raise PlanError(f"{where}: unknown node {', '.join(sorted({c.source, c.target} - nodes))}")
             if not (math.isfinite(c.start) and math.isfinite(c.end)) or c.end <= c.start:
                 raise PlanError(f"{where}: it ends at {c.end} but starts at {c.start}")
-            if not c.rate > 0:
-                raise PlanError(f"{where}: a rate of {c.rate} bit/s carries nothing")
+            for rate in (c.rate, *(r for _, r in c.rates)):
+                if not rate > 0:
+                    raise PlanError(f"{where}: a rate of {rate} bit/s carries nothing")
+            if any(b <= a for (a, _), (b, _) in pairwise(c.rates)):
+                raise PlanError(f"{where}: its rates are not in order of time")
             if c.delay < 0:
                 raise PlanError(f"{where}: a light time of {c.delay} s is in the past")
             if not 0 <= c.loss <= 1:
@@ -134,7 +173,8 @@ def load(path: Path, nodes: set[str]) -> Plan:
             raise PlanError(f"contact {k}: {', '.join(sorted(missing))} is missing")
         try:
             times = {n: t.timestamp() if hasattr(t := item[n], "timestamp") else float(t) for n in ("start", "end")}
-            contacts.append(Contact(**{**item, **times}))
+            steps = tuple((float(after), float(rate)) for after, rate in item.get("rates", ()))
+            contacts.append(Contact(**{**item, **times, "rates": steps}))
         except (TypeError, ValueError) as error:
             raise PlanError(f"contact {k}: {error}") from None
     return Plan(contacts, nodes)
@@ -149,7 +189,7 @@ def daily(source: str, target: str, profile: Profile | str, site: Site, first_so
         middle = site.time_of(sol, lmst)
         out.append(
             Contact(source=source, target=target, start=middle - p.duration / 2, end=middle + p.duration / 2, rate=p.rate,
-                    delay=delay, loss=p.loss, two_way=p.two_way)
+                    rates=p.rates, delay=delay, loss=p.loss, two_way=p.two_way)
         )  # fmt: skip
     return out
 

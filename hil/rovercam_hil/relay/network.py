@@ -235,7 +235,7 @@ class Network:
             window.idle = True
             return
         block = window.queue[0][1]
-        done = t + len(block.data) * 8 / contact.rate
+        done = contact.sent(t, len(block.data))
         if done > contact.end + 1e-9:
             return  # does not fit into what is left of the pass
         heapq.heappop(window.queue)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from rovercam.marstime import SOL, ZHURONG
+from rovercam_hil.relay import overflight
 from rovercam_hil.relay.contacts import PROFILES, Contact, Plan, PlanError, daily, to_earth
 from rovercam_hil.relay.network import BLOCK, Network
 
@@ -144,6 +146,8 @@ def test_blind_passes_show_what_is_good_and_label_it() -> None:
         ([contact("rover", "rover", 0, 1)], "itself"),
         ([contact("rover", "orbiter", 5, 5)], "ends at"),
         ([contact("rover", "orbiter", 0, 1, rate=0)], "carries nothing"),
+        ([contact("rover", "orbiter", 0, 9, rates=((1, 5.0), (2, 0.0)))], "carries nothing"),
+        ([contact("rover", "orbiter", 0, 9, rates=((2, 5.0), (1, 9.0)))], "order of time"),
         ([contact("rover", "orbiter", 0, 1, delay=-1)], "light time"),
         ([contact("rover", "orbiter", 0, 1, loss=1.5)], "probability"),
         ([contact("rover", "moon", 0, 1)], "unknown node moon"),
@@ -154,6 +158,45 @@ def test_blind_passes_show_what_is_good_and_label_it() -> None:
 def test_an_impossible_plan_is_refused_with_its_reason(wrong: list[Contact], says: str) -> None:
     with pytest.raises(PlanError, match=says):
         Plan(wrong, {"rover", "orbiter"})
+
+
+def test_an_adaptive_pass_carries_what_its_rates_allow() -> None:
+    """1 kbit/s for 8 s, 2 for 8 s, 4 to the end: 1 + 2 + 2 blocks of 1024 bytes, each as long as the rates it meets make it."""
+    steps = ((8.192, 2000.0), (16.384, 4000.0))
+    plan = Plan([contact("rover", "orbiter", 100.0, 100.0 + 16.384 + 4.096, rate=1000.0, rates=steps)])
+    window = plan.contacts[0]
+    assert window.capacity == 5 * BLOCK
+    assert window.sent(100.0, BLOCK) == pytest.approx(108.192)
+    assert window.sent(104.096, BLOCK) == pytest.approx(110.240)  # half of it at 1, half at 2 kbit/s
+    assert window.sent(100.0, 4 * BLOCK) == pytest.approx(118.432)
+    net = Network(("rover", "orbiter"), plan)
+    net.offer("rover", "picture", bytes(20 * BLOCK))
+    net.advance(200.0)
+    assert net.custody("picture").by_node == {"rover": 15 * BLOCK, "orbiter": 5 * BLOCK}
+
+
+def test_the_relay_orbits_pass_is_the_published_one() -> None:
+    """Periapsis 266 km overhead; from horizon to horizon; from 1 kbit/s by factors of two as free space allows."""
+    assert overflight.slant_range(0.0) == pytest.approx(266e3)
+    assert overflight.slant_range(-300.0) == pytest.approx(overflight.slant_range(300.0))
+    profile = PROFILES["uhf"]
+    edge = overflight.slant_range(profile.duration / 2)
+    axis = (overflight.GM * (overflight.PERIOD / math.tau) ** 2) ** (1 / 3)
+    # At the horizon: at a right angle to the rover's radius, so the orbiter's own distance follows from Pythagoras.
+    speed = math.sqrt(overflight.GM * (2 / (overflight.RADIUS + 266e3) - 1 / axis))
+    assert speed == pytest.approx(4362, abs=5)
+    assert math.sqrt(2 * overflight.RADIUS * 266e3) < edge < speed * profile.duration / 2
+    steps = profile.rates
+    values = [rate for _, rate in steps]
+    assert values[0] == values[-1] == 1000.0
+    assert max(values) == 32_000.0
+    assert all(b / a in (0.5, 2.0) for a, b in pairwise(values))
+    for after, rate in steps:
+        distance = overflight.slant_range(after - profile.duration / 2)
+        assert rate <= 1000.0 * (edge / distance) ** 2 + 1e-6
+    (window,) = daily("rover", "orbiter", "uhf", ZHURONG, 18, 18, 16.0)
+    mean = window.capacity * 8 / (window.end - window.start)
+    assert 5_000 < mean < 9_000
 
 
 def test_a_full_store_refuses_and_keeps_nothing_half() -> None:
