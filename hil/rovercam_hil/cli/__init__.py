@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from rovercam_hil.cli import bench, bench_firmware, bench_image, demo, emulate, flash, hil, image, line, orbit
+from rovercam_hil.cli import bench, bench_firmware, bench_image, demo, emulate, flash, hil, image, line, orbit, relay
 
-MODULES = (demo, emulate, line, orbit, flash, hil, image, bench, bench_firmware, bench_image)
+MODULES = (demo, emulate, line, relay, orbit, flash, hil, image, bench, bench_firmware, bench_image)
 
 
 def register(app: typer.Typer) -> None:

@@ -51,6 +51,13 @@ class Contact:
             now = rate
         return now
 
+    def rest(self, now: float) -> Contact:
+        """What is left of a pass that has begun; one that has not, as it is."""
+        if not self.start < now < self.end:
+            return self
+        steps = tuple((self.start + after - now, rate) for after, rate in self.rates if self.start + after > now)
+        return replace(self, start=now, rate=self.rate_at(now), rates=steps)
+
     def sent(self, time: float, size: int) -> float:
         """When so many bytes are out whose transmission begins at `time`."""
         bits = size * 8.0

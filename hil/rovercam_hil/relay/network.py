@@ -148,6 +148,8 @@ class Network:
         self.blind: dict[tuple[str, int], Block] = {}
         """Blocks that arrived at the destination without confirmation, damaged ones included."""
         self.log: list[tuple[float, str]] = []
+        self.collected = 0
+        """Bytes of products that were complete and taken out."""
         for contact in plan.following(start):
             self._at(contact.start, "begin", (contact,))
 
@@ -268,6 +270,9 @@ class Network:
         if contact.corrupt:
             self._at(again, "queue", (window, block))
             return
+        if block.product not in self._sizes:  # collected meanwhile
+            self._acknowledged(t, source, block)
+            return
         new = block.key not in target.store
         if not target.take(block):
             self._at(again + 5.0, "queue", (window, block))  # a full store: ask again later
@@ -313,6 +318,20 @@ class Network:
         )
         return b"".join(b.data for b in blocks)
 
+    def collect(self, name: str) -> bytes | None:
+        """The product, when complete, out of the destination's store: from now on it is the caller's."""
+        if name not in self._sizes or not self._complete(name):
+            return None
+        store = self.nodes[self.destination].store
+        blocks = [store[name, k] for k in range(math.ceil(self._sizes[name] / BLOCK))]
+        for block in blocks:
+            self.nodes[self.destination].release(block)
+            for upstream in self.route[:-1]:  # an acknowledgement still on its way finds nothing to release
+                self.nodes[upstream].release(block)
+        self.collected += self._sizes.pop(name)
+        del self._created[name]
+        return b"".join(block.data for block in blocks)
+
     def custody(self, product: str) -> Custody:
         """Who has how much of a product; a block on its way counts for whoever is still responsible for it."""
         by_node: dict[str, int] = {}
@@ -340,12 +359,13 @@ class Network:
 
     def account(self) -> dict[str, int]:
         """Every byte offered: at the destination, or still in some node's custody. The difference must be 0."""
-        offered = sum(self._sizes.values())
+        offered = sum(self._sizes.values()) + self.collected
         held = {n: 0 for n in self.route}
         for product in self._sizes:
             for n, b in self.custody(product).by_node.items():
                 held[n] += b
-        return {"offered": offered, **held, "unaccounted": offered - sum(held.values())}
+        there = sum(held.values()) + self.collected
+        return {"offered": offered, **held, "collected": self.collected, "unaccounted": offered - there}
 
 
 def _urgency(block: Block) -> tuple:
