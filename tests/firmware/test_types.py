@@ -12,11 +12,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 STUBS = ("micropython-rp2-rpi_pico_w-stubs", "micropython-stdlib-stubs")
+CHIP = ROOT / "hil" / "rovercam_hil" / "native" / "chip"
 CONFIG = """
 [mypy]
 python_version = 3.11
 platform = linux
-mypy_path = {firmware}:{typings}
+mypy_path = {firmware}:{chip}:{typings}
 custom_typeshed_dir = {typings}
 explicit_package_bases = True
 namespace_packages = True
@@ -56,7 +57,7 @@ def typings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def check(typings: Path, tmp_path: Path, *paths: Path) -> list[str]:
     """mypy's errors in files outside the stubs."""
     config = tmp_path / "mypy.ini"
-    config.write_text(CONFIG.format(firmware=ROOT / "firmware", typings=typings))
+    config.write_text(CONFIG.format(firmware=ROOT / "firmware", chip=CHIP, typings=typings))
     done = subprocess.run(
         [
             sys.executable,
@@ -80,6 +81,11 @@ def check(typings: Path, tmp_path: Path, *paths: Path) -> list[str]:
 
 def test_firmware_types(typings: Path, tmp_path: Path) -> None:
     errors = check(typings, tmp_path, ROOT / "firmware" / "rover")
+    assert not errors, "\n".join(errors)
+
+
+def test_types_of_the_native_boards_chip(typings: Path, tmp_path: Path) -> None:
+    errors = check(typings, tmp_path, *sorted(CHIP.glob("*.py")))
     assert not errors, "\n".join(errors)
 
 

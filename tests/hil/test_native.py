@@ -6,7 +6,7 @@ import pytest
 from rovercam_hil.bench.flight import Flight
 from rovercam_hil.boards import filesystem
 from rovercam_hil.boards.base import BoardError, BoardTimeout
-from rovercam_hil.native import board as native
+from rovercam_hil.native import process
 from rovercam_hil.native.board import NativeBoard
 
 
@@ -120,7 +120,7 @@ def test_a_loop_that_only_looks_at_the_clock_ends(make):
 
 
 def test_firmware_that_hangs_is_an_error(make, monkeypatch):
-    monkeypatch.setattr(native, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(process, "PATIENCE_S", 0.5)
     board = make("while True: pass\n")
     with pytest.raises(BoardTimeout, match="has computed for"):
         board.run(1.0)

@@ -14,7 +14,8 @@ from rovercam_hil.boards.pico import EmulatedPico
 from rovercam_hil.devices.rig import Rig, standard_rig
 from rovercam_hil.devices.scene import Scene
 from rovercam_hil.devices.trace import Trace
-from rovercam_hil.native.board import ARCH, NativeBoard
+from rovercam_hil.native.board import NativeBoard
+from rovercam_hil.native.process import ARCH
 
 
 @dataclass

@@ -8,58 +8,25 @@ memory, torn flash, MicroPython's prompt, the USB port.
 
 from __future__ import annotations
 
-import os
-import platform
-import select
 import struct
-import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rovercam_hil.boards.base import BoardError, BoardTimeout, Device, VirtualBoard
-from rovercam_hil.micropython.worker import MicroPythonMissing, find_micropython
-from rovercam_hil.native.buses import Adc, BusError, I2c, Spi
+from rovercam_hil.boards.base import BoardError, Device, VirtualBoard
+from rovercam_hil.native.buses import BusError
 from rovercam_hil.native.line import FIFO, NativeLine
-from rovercam_hil.native.pins import NEVER, Clock, Pin, Pwm
+from rovercam_hil.native.pins import NEVER
+from rovercam_hil.native.process import FirmwareProcess, micropython
+from rovercam_hil.native.soc import Chip
 
-ARCH = "x64"
-"""Processor that the firmware is compiled for: the one with native code in the unix port's builds."""
-HEAP = "512k"
-"""Of MicroPython: objects are twice as large as on a Pico."""
-START = Path(__file__).with_name("chip") / "start.py"
 PWRON_RESET, WDT_RESET = 1, 3
-PATIENCE_S = 60.0
-"""Of the wall clock: firmware that computes for longer without waiting for anything hangs."""
 _INPUT, _UNCHANGED = 0, 0xFF
 _SPI_HEAD = "<BIBIB"
-_REQUEST = "<IBQ"
-_REQUEST_SIZE = struct.calcsize(_REQUEST)
-_PINS = 30
-_CLK_SYS = 125_000_000
-
-
-class Chip:
-    """What device models attach to."""
-
-    def __init__(self) -> None:
-        self.clock = Clock()
-        self.clk_sys = _CLK_SYS
-        self.interrupts: list[int] = []
-        self.gpio = [Pin(number, self.interrupts.append) for number in range(_PINS)]
-        self.i2c = [I2c(self.clock, _CLK_SYS) for _ in range(2)]
-        self.spi = [Spi(self.clock) for _ in range(2)]
-        self.adc = Adc()
-        self.pwm: dict[int, Pwm] = {}
-
-    def set_pwm(self, number: int, frequency: int, high_ns: int) -> None:
-        if number not in self.pwm:
-            self.pwm[number] = Pwm(self.clock, self.gpio[number])
-        self.pwm[number].set(frequency, high_ns)
 
 
 class NativeBoard(VirtualBoard):
-    """``filesystem``, ``flash_file``, ``devices``, ``baud``, ``strap`` and ``name`` as for the emulated Pico; the flash is the file system alone.
+    """``filesystem``, ``flash_file``, ``devices``, ``baud`` and ``name`` as for the emulated Pico; the flash is the file system alone.
 
     Raises BoardError where there is no MicroPython to run it, or none with native code (macOS).
     """
@@ -71,22 +38,13 @@ class NativeBoard(VirtualBoard):
         flash_file: str | Path | None = None,
         devices: Sequence[Device] = (),
         baud: int = 115200,
-        strap: bool = False,
         name: str = "unit",
     ) -> None:
-        try:
-            self._micropython = find_micropython()
-        except MicroPythonMissing as error:
-            raise BoardError(str(error)) from None
-        if platform.machine() not in ("x86_64", "AMD64"):
-            raise BoardError(
-                f"a native board needs an x86-64 processor, this is {platform.machine()}: MicroPython has native code there only"
-            )
+        micropython()
         self.name = name
         self.devices = list(devices)
         self.baud = baud
         self.usb = False
-        self.strap = strap
         self.resets = 0
         self.on_reset: list[Callable[[], None]] = []
         self._folder = tempfile.TemporaryDirectory(prefix="rovercam-native-")
@@ -97,7 +55,7 @@ class NativeBoard(VirtualBoard):
             self._flash_file.write_bytes(filesystem)
         self._log = (Path(self._folder.name) / "prompt.txt").open("w+b")
         self._epoch = self._target = 0.0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: FirmwareProcess | None = None
         self._scratch = [0, 0]
         self._flash_operations = 0
         self._cut_at: tuple[int, float] | None = None
@@ -216,21 +174,7 @@ class NativeBoard(VirtualBoard):
     def _start(self, cause: int) -> None:
         assert self.mcu is not None
         self.mcu.interrupts.clear()
-        theirs_in, down = os.pipe()
-        up, theirs_out = os.pipe()
-        command = [self._micropython, "-X", f"heapsize={HEAP}", str(START), str(theirs_in), str(theirs_out)]
-        command += [str(self._flash_file), str(cause), *map(str, self._scratch)]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            pass_fds=(theirs_in, theirs_out),
-            cwd=START.parent,
-        )
-        os.close(theirs_in)
-        os.close(theirs_out)
-        self._down, self._up = down, up
+        self._process = FirmwareProcess(self.name, self._flash_file, cause, self._scratch, self._log)
         # What the firmware waits for: a time, input, or an interrupt; it speaks first.
         self._until = self.mcu.clock.nanos
         self._for_input = self._interruptible = self._armed = False
@@ -238,10 +182,7 @@ class NativeBoard(VirtualBoard):
 
     def _end(self) -> None:
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            os.close(self._down)
-            os.close(self._up)
+            self._process.end()
             self._process = None
 
     # -- time --------------------------------------------------------------------------------------------------------
@@ -289,19 +230,19 @@ class NativeBoard(VirtualBoard):
     def _answer(self, target: int) -> None:
         """Answer the firmware's request and take its next one, which it makes at the latest when it wants to wait beyond ``target``."""
         assert self.mcu is not None
+        assert self._process is not None
         clock = self.mcu.clock
-        interrupts = bytes(self.mcu.interrupts[:255])
-        del self.mcu.interrupts[:255]
         horizon = min(target, self._arrival(), NEVER if self._watchdog.due is None else self._watchdog.due)
         if self._armed:
             horizon = min(horizon, clock.next_due)
         now = -(-clock.nanos // 1000)
-        received = min(self.port.available, 0xFFFF)
-        head = struct.pack("<IQQHB", len(self._reply or b""), now, max(now, horizon // 1000), received, len(interrupts))
+        interrupts = bytes(self.mcu.interrupts[:255])
+        del self.mcu.interrupts[:255]
         try:
             if self._reply is not None:
-                self._send(head + interrupts + self._reply)
-            operation, now, payload = self._request()
+                received = min(self.port.available, 0xFFFF)
+                self._process.answer(self._reply, now, max(now, horizon // 1000), received, interrupts)
+            operation, now, payload = self._process.request()
         except (BrokenPipeError, EOFError):  # an error that nobody caught: on a Pico, MicroPython's prompt
             self._until = NEVER
             self._for_input = self._interruptible = False
@@ -311,29 +252,6 @@ class NativeBoard(VirtualBoard):
         self._for_input = self._interruptible = False
         self._until = clock.nanos
         self._serve[operation](payload)
-
-    def _send(self, data: bytes) -> None:
-        at = 0
-        while at < len(data):
-            at += os.write(self._down, data[at:])
-
-    def _request(self) -> tuple[int, int, bytes]:
-        """The firmware's next: operation, its time in microseconds, payload."""
-        data = self._read()
-        length, operation, now = struct.unpack_from(_REQUEST, data)
-        while len(data) < _REQUEST_SIZE + length:
-            data += self._read()
-        return operation, now, data[_REQUEST_SIZE:]
-
-    def _read(self) -> bytes:
-        if not select.select([self._up], [], [], PATIENCE_S)[0]:
-            raise BoardTimeout(
-                f"{self.name}: the firmware has computed for {PATIENCE_S:.0f} s without waiting for anything"
-            )
-        data = os.read(self._up, 65536)
-        if not data:
-            raise EOFError
-        return data
 
     def _wait(self, data: bytes) -> None:
         until, for_input = struct.unpack("<QB", data)

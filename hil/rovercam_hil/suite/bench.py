@@ -24,7 +24,7 @@ from rovercam_hil.clock.session import Session
 from rovercam_hil.devices.rig import Rig
 from rovercam_hil.devices.scene import ArrayScene, Picture, Scene
 from rovercam_hil.lab.lease import SCHEME, lease
-from rovercam_hil.native.board import ARCH as NATIVE_ARCH
+from rovercam_hil.native.process import ARCH as NATIVE_ARCH
 from rovercam_hil.suite.ground import FactMissing, Ground
 from rovercam_hil.suite.wire import Wire
 

@@ -30,6 +30,8 @@ class Pin:
     IRQ_RISING = 8
 
     def __init__(self, number, mode=-1, pull=-1, value=None):
+        if not 0 <= number < 30:
+            raise ValueError("invalid pin")
         self.number = number
         self.init(mode, pull, value)
 
