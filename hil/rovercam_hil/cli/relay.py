@@ -54,6 +54,10 @@ def relay(
         try:
             plan = load(contacts, set(ROUTE))
             now = time.time() + offset
+            if all(c.end <= now for c in plan.contacts):
+                raise PlanError(
+                    f"contact plan {contacts}: every contact is over; --at says what time of the plan it is now"
+                )
             down = Way(ROUTE, plan, store / "down", now, seed)
             back: tuple[str, ...] = ROUTE[::-1]
             up = Way(back, mirrored(plan, ROUTE), store / "up", now, seed)
@@ -61,6 +65,8 @@ def relay(
                 endpoints.append(open_endpoint(url, baud))
             unit, ground = endpoints
             print(f"relay: {unit.name} <-> {ground.name}", flush=True)
+            if down.under_way or up.under_way:
+                print(f"going on with what {store} has kept: {down}; {up}", flush=True)
             changes = sorted({t for c in plan.contacts for t in (c.start, c.end) if t > now})
             while not stop():
                 now = time.time() + offset

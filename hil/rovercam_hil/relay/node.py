@@ -53,7 +53,13 @@ class Way:
                 self.network.offer(node, path.stem, path.read_bytes(), now=now)
                 self._order.append(path.stem)
 
+    @property
+    def under_way(self) -> int:
+        """Pieces heard and not delivered yet."""
+        return len(self._order)
+
     def open(self, now: float) -> bool:
+        """Whether the first hop is in contact."""
         return any(c.start <= now < c.end for c in self.first)
 
     def hear(self, data: bytes, now: float) -> None:
