@@ -29,15 +29,16 @@ def flip(flight, path, offset):
     board = flight.unit.board
     flash = board.mcu.flash if board.powered else board._flash
     before = files(flight)[path]
-    wanted = before[offset - 8 : offset + 8]
-    at = board.flash_bytes().find(wanted, filesystem.OFFSET)
-    while at >= 0:
-        flash[at + 8] ^= 0x10
-        if files(flight)[path] != before:
-            return
-        flash[at + 8] ^= 0x10  # the same bytes of another file, or what is left of an older one
-        at = board.flash_bytes().find(wanted, at + 1)
-    raise AssertionError(f"byte {offset} of {path} is in no one block")
+    for lead in (8, 15, 0):  # of sixteen bytes around it, at least one of these pieces lies in one block
+        wanted = before[offset - lead : offset - lead + 16]
+        at = board.flash_bytes().find(wanted, filesystem.OFFSET)
+        while at >= 0:
+            flash[at + lead] ^= 0x10
+            if files(flight)[path] != before:
+                return
+            flash[at + lead] ^= 0x10  # the same bytes of another file, or what is left of an older one
+            at = board.flash_bytes().find(wanted, at + 1)
+    raise AssertionError(f"byte {offset} of {path} is nowhere in the flash")
 
 
 def flip_in_slot(flight, slot, name):

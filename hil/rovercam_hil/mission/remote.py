@@ -90,7 +90,7 @@ class FarEye:
 class FarUnit:
     """Unit 2 with its battery, in its own process."""
 
-    def __init__(self, ask: Ask, seed: int, image: str | None, native: bool) -> None:
+    def __init__(self, ask: Ask, seed: int, image: str | None, native: bool = False) -> None:
         eye = FarEye(ask)
         unit = make_unit(
             unit=NUMBER, seed=seed, scenes={"mast": eye}, baud=AIR_BAUD, image=image, config=CONFIG, native=native
