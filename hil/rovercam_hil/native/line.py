@@ -9,6 +9,8 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from rovercam_hil.boards.lineport import BITS_PER_BYTE
 
 FIFO = 32
@@ -111,7 +113,7 @@ class NativeLine:
         step = self.byte_time
         first = max(now, self._out_free)
         self._out += data[:n]
-        self._out_times.extend(first + step * (k + 1) for k in range(n))
+        self._out_times.frombytes((first + step * np.arange(1, n + 1)).tobytes())
         self._out_free = first + step * n
         return n
 

@@ -57,6 +57,8 @@ class FirmwareProcess:
         )
         os.close(theirs_in)
         os.close(theirs_out)
+        self._heard = select.poll()
+        self._heard.register(self._up, select.POLLIN)
 
     def answer(self, payload: bytes, now: int, horizon: int, received: int, interrupts: bytes) -> None:
         """Times in microseconds. Raises BrokenPipeError when the firmware has ended."""
@@ -76,7 +78,7 @@ class FirmwareProcess:
         return operation, now, data[_REQUEST_SIZE:]
 
     def _read(self) -> bytes:
-        if not select.select([self._up], [], [], PATIENCE_S)[0]:
+        if not self._heard.poll(PATIENCE_S * 1000):
             raise BoardTimeout(
                 f"{self.name}: the firmware has computed for {PATIENCE_S:.0f} s without waiting for anything"
             )
