@@ -1,4 +1,4 @@
-"""What a board offers. Every board, emulated or real, passes the same contract tests (tests/hil/test_board_contract.py).
+"""What a board offers. How a unit is judged on one: tests/hil/test_board_contract.py (emulated, native), the HIL suite (real ones too).
 
 A Board is made once, by main.py, from /config.json; importing it touches no hardware.
 """
