@@ -252,6 +252,14 @@ def test_the_flash_file_is_the_next_boards_flash(tmp_path):
             assert flight.health()["boot_count"] == boots
 
 
+def test_another_boards_flash_is_refused(make, tmp_path):
+    make("pass")  # skipped where there is none
+    other = tmp_path / "pico.bin"
+    other.write_bytes(b"\xff" * 4096)
+    with pytest.raises(BoardError, match="not the flash of a native unit"):
+        NativeBoard(flash_file=other)
+
+
 def test_what_a_sleeping_unit_did_outlives_a_reset_a_second_later(tmp_path):
     """The reports of a scheduled command are on flash half a second after it, not with the watchdog's next food."""
     try:

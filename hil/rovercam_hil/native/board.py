@@ -53,6 +53,10 @@ class NativeBoard(VirtualBoard):
             if filesystem is None:
                 raise BoardError(f"{self.name}: no file system for a new flash")
             self._flash_file.write_bytes(filesystem)
+        elif b"littlefs" not in self._flash_file.read_bytes()[:8192]:  # in one of the first two blocks
+            raise BoardError(
+                f"{self._flash_file} is not the flash of a native unit (an emulated Pico's holds MicroPython, and firmware for a Pico)"
+            )
         self._log = (Path(self._folder.name) / "prompt.txt").open("w+b")
         self._epoch = self._target = 0.0
         self._process: FirmwareProcess | None = None
