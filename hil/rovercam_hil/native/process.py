@@ -54,6 +54,7 @@ class FirmwareProcess:
             stderr=log,
             pass_fds=(theirs_in, theirs_out),
             cwd=START.parent,
+            start_new_session=True,  # Ctrl-C is for us: we end it
         )
         os.close(theirs_in)
         os.close(theirs_out)
