@@ -84,13 +84,21 @@ class VirtualBoard(Board):
     port: Any
     _chip_temperature = 25.0
 
-    @abstractmethod
+    def write(self, data: bytes) -> None:
+        self.port.write(data)
+
     def write_at(self, data: bytes, times: Sequence[float]) -> None:
         """Bytes towards the unit, byte k complete (its stop bit over) at board time ``times[k]``, ascending."""
+        self.port.write_at(data, times)
 
-    @abstractmethod
+    def read(self) -> bytes:
+        data: bytes = self.port.read()[0]
+        return data
+
     def read_timed(self) -> tuple[bytes, list[float]]:
         """Bytes the unit has sent, and for each the board time at which its stop bit was over."""
+        found: tuple[bytes, list[float]] = self.port.read()
+        return found
 
     @abstractmethod
     def spi_wait(self, number: int) -> SpiWait:

@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 BITS_PER_BYTE = 10  # 8N1
 
 
+def spaced(times: Sequence[float], last: float, now: float, byte_time: float) -> list[float]:
+    """Arrival times behind a byte that is complete at ``last``: those that are over already, or closer than bytes can follow each
+    other, move to where they can."""
+    step = byte_time * 0.98
+    last = max(last, now - step)
+    found = []
+    for time in times:
+        last = max(time, last + step)
+        found.append(last)
+    return found
+
+
 class UartPort:
     """UART ``number`` of the chip. ``sent``/``received`` count bytes out of and into the chip; ``overruns`` those that
     met a full FIFO, ``lost_off`` those sent to a chip without power."""
@@ -68,16 +80,8 @@ class UartPort:
     def write_at(self, data: bytes, times: Sequence[float]) -> None:
         if len(data) != len(times):
             raise ValueError(f"{len(data)} bytes but {len(times)} times")
-        if not data:
-            return
-        # Times that are over already, or closer than bytes can follow each other, move to where they can.
-        step = self.byte_time * 0.98
-        last = max(self._in_end, self.board.time - step)
-        spaced = []
-        for time in times:
-            last = max(time, last + step)
-            spaced.append(last)
-        self._queue(bytes(data), spaced)
+        if data:
+            self._queue(bytes(data), spaced(times, self._in_end, self.board.time, self.byte_time))
 
     def _queue(self, data: bytes, times: Sequence[float]) -> None:
         self._in_end = times[-1]

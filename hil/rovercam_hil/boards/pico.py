@@ -250,18 +250,6 @@ class EmulatedPico(VirtualBoard):
 
     # -- line --------------------------------------------------------------------------------------------------------
 
-    def write(self, data: bytes) -> None:
-        self.port.write(data)
-
-    def write_at(self, data: bytes, times: Sequence[float]) -> None:
-        self.port.write_at(data, times)
-
-    def read(self) -> bytes:
-        return self.port.read()[0]
-
-    def read_timed(self) -> tuple[bytes, list[float]]:
-        return self.port.read()
-
     # -- REPL (USB) ------------------------------------------------------------------------------------------------
 
     def repl_write(self, data: bytes) -> None:

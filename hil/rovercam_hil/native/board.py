@@ -344,20 +344,6 @@ class NativeBoard(VirtualBoard):
         self._until = NEVER
         self._reset_wanted = True
 
-    # -- line --------------------------------------------------------------------------------------------------------
-
-    def write(self, data: bytes) -> None:
-        self.port.write(data)
-
-    def write_at(self, data: bytes, times: Sequence[float]) -> None:
-        self.port.write_at(data, times)
-
-    def read(self) -> bytes:
-        return self.port.read()[0]
-
-    def read_timed(self) -> tuple[bytes, list[float]]:
-        return self.port.read()
-
     def spi_wait(self, number: int) -> _NoWait:
         return _NoWait()
 

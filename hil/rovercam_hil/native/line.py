@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rovercam_hil.boards.lineport import BITS_PER_BYTE
+from rovercam_hil.boards.lineport import BITS_PER_BYTE, spaced
 
 FIFO = 32
 
@@ -52,19 +52,13 @@ class NativeLine:
             raise ValueError(f"{len(data)} bytes but {len(times)} times")
         if not data:
             return
-        # Times that are over already, or closer than bytes can follow each other, move to where they can.
-        step = self.byte_time * 0.98
-        last = max(self._in_end, self._now() - step)
-        spaced = array("d")
-        for time in times:
-            last = max(time, last + step)
-            spaced.append(last)
-        self._in_end = last
+        arrivals = spaced(times, self._in_end, self._now(), self.byte_time)
+        self._in_end = arrivals[-1]
         if not self.powered:
             self.lost_off += len(data)
             return
         self._in += data
-        self._in_times += spaced
+        self._in_times.extend(arrivals)
 
     def read(self) -> tuple[bytes, list[float]]:
         """What has left the unit by now, with times."""
