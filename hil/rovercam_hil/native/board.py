@@ -1,6 +1,6 @@
 """The native board: a whole unit in MicroPython's unix port, on the device models of the emulated Pico, in virtual time.
 
-The firmware is the same, compiled for this computer; ``machine`` and ``time`` are the chip's (``chip/``). It runs some hundred times as
+The firmware is the same, compiled for this computer; ``machine`` and ``time`` are the chip's (``chip/``). It runs some thirty times as
 fast as on the emulated Pico, so that a unit's days take minutes. For that, computing takes no time here: time passes
 while the firmware waits, on its buses, and while its flash is written. What hangs on the chip itself is the emulated Pico's to show: cycles,
 memory, torn flash, MicroPython's prompt, the USB port.
