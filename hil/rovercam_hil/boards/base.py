@@ -10,6 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+VIRTUAL_BOARDS = ("pico", "native")
+"""What --board says for a board in virtual time; anything else is the port of a real one."""
+
 
 class BoardError(RuntimeError):
     """Base of what a board can report; the message says what was expected, what came and what to do."""
@@ -129,6 +132,13 @@ class VirtualBoard(Board):
     def repl_write(self, data: bytes) -> None:
         """Bytes typed at MicroPython's prompt; raises BoardError where it cannot be reached."""
         raise BoardError(f"{self.name}: this board's prompt cannot be reached")
+
+    def _tell(self, what: str) -> None:
+        """Call ``power_off`` or ``chip_reset`` of every device that has it."""
+        for device in self.devices:
+            told = getattr(device, what, None)
+            if told is not None:
+                told()
 
     @property
     def clock(self) -> Any:

@@ -153,7 +153,8 @@ def firmware_files(folder: Path | None = None, slot: str = "a", arch: str = ARCH
     files = _read_zip(kept) or _compile_all(folder, sources, slot, arch)
     if not kept.exists():
         _write_zip(kept, files)
-    _built.clear()
+    while len(_built) > 1:
+        del _built[next(iter(_built))]
     _built[key] = dict(files)
     return files
 
@@ -232,7 +233,9 @@ def _write_zip(path: Path, files: Mapping[str, bytes]) -> None:
         part.replace(path)
 
 
-_built: dict[str, dict[str, bytes]] = {}  # the last firmware compiled by this process: a suite boots it dozens of times
+_built: dict[
+    str, dict[str, bytes]
+] = {}  # the last two firmwares compiled by this process (a native unit asks for both processors'): a suite boots them dozens of times
 
 
 def _state_of(sources: Sequence[Path], slot: str, arch: str) -> str:

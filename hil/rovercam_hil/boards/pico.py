@@ -148,10 +148,7 @@ class EmulatedPico(VirtualBoard):
         self._flash[:] = self.mcu.flash[: nor.SIZE]
         self._flash_operations = self.nor.operations
         self.port.detach()
-        for device in self.devices:
-            power_off = getattr(device, "power_off", None)
-            if power_off is not None:
-                power_off()
+        self._tell("power_off")
         self.mcu = self.sim = self.cdc = self.nor = None
         if self.flash_file is not None:
             temporary = self.flash_file.with_name(self.flash_file.name + ".part")
@@ -212,10 +209,7 @@ class EmulatedPico(VirtualBoard):
         self.mcu.enter_reset(cause=cause)
         self.mcu.leave_reset()
         self._repl_in.clear()
-        for device in self.devices:
-            chip_reset = getattr(device, "chip_reset", None)
-            if chip_reset is not None:
-                chip_reset()
+        self._tell("chip_reset")
         for callback in self.on_reset:
             callback()
 

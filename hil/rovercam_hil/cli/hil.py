@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from rovercam_hil.boards.base import VIRTUAL_BOARDS
+
 FAILED = 1
 JOBS = min(4, os.cpu_count() or 1)
 
@@ -62,7 +64,7 @@ def hil(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="One line per scenario.")] = False,
     stop: Annotated[bool, typer.Option("-x", help="Stop at the first failure.")] = False,
 ) -> None:
-    virtual = board in ("pico", "native")
+    virtual = board in VIRTUAL_BOARDS
     if not virtual and soak and not power_command:
         typer.echo(
             "rovercam: without --power-command a real board cannot be power-cycled; those scenarios are skipped",

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rovercam_hil.boards.base import BoardError, Device, VirtualBoard
+from rovercam_hil.boards.flash import PAGE_PROGRAM_S, SECTOR_ERASE_S
 from rovercam_hil.native.buses import BusError
 from rovercam_hil.native.line import FIFO, NativeLine
 from rovercam_hil.native.pins import NEVER
@@ -119,10 +120,7 @@ class NativeBoard(VirtualBoard):
         if not self.powered:
             return
         self._end()
-        for device in self.devices:
-            power_off = getattr(device, "power_off", None)
-            if power_off is not None:
-                power_off()
+        self._tell("power_off")
         self._target = self.time
         self.mcu = None
         self.port.power(False)
@@ -165,10 +163,7 @@ class NativeBoard(VirtualBoard):
         for number, pwm in self.mcu.pwm.items():
             pwm.set(0, 0)
             self.mcu.gpio[number].listen(0)
-        for device in self.devices:
-            chip_reset = getattr(device, "chip_reset", None)
-            if chip_reset is not None:
-                chip_reset()
+        self._tell("chip_reset")
         if cause == PWRON_RESET:
             self._scratch = [0, 0]
         self._start(cause)
@@ -332,10 +327,10 @@ class NativeBoard(VirtualBoard):
 
     def _flash(self, data: bytes) -> None:
         assert self.mcu is not None
-        (microseconds,) = struct.unpack("<I", data)
-        self._until = self.mcu.clock.nanos + microseconds * 1000
+        nanoseconds = round((SECTOR_ERASE_S if data[0] else PAGE_PROGRAM_S) * 1e9)
+        self._until = self.mcu.clock.nanos + nanoseconds
         if self._cut_at is not None and self._flash_operations >= self._cut_at[0]:
-            self._cut.schedule(self._cut_at[1] * microseconds * 1000)
+            self._cut.schedule(self._cut_at[1] * nanoseconds)
             self._cut_at = None
         self._flash_operations += 1
         self.port.deaf(self._epoch + self._until * 1e-9)

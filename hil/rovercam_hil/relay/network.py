@@ -328,8 +328,10 @@ class Network:
             self.nodes[self.destination].release(block)
             for upstream in self.route[:-1]:  # an acknowledgement still on its way finds nothing to release
                 self.nodes[upstream].release(block)
+        for node in self.nodes.values():
+            node.by_product.pop(name, None)
         self.collected += self._sizes.pop(name)
-        del self._created[name]
+        del self._created[name], self.delivered[name]
         return b"".join(block.data for block in blocks)
 
     def custody(self, product: str) -> Custody:

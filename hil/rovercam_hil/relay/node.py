@@ -44,6 +44,8 @@ class Way:
         self.network = Network(route, Plan([c.rest(now) for c in plan.contacts]), seed, {route[0]: RADIO}, start=now)
         self._folder = folder
         self._order: deque[str] = deque()
+        self._first_hop: set[str] = set()
+        """Of these, the ones whose file says that the sending end still answers for them."""
         self._serial = 0
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.glob("*.*")):
@@ -52,6 +54,8 @@ class Way:
                 self._serial = int(path.stem) + 1
                 self.network.offer(node, path.stem, path.read_bytes(), now=now)
                 self._order.append(path.stem)
+                if node == route[0]:
+                    self._first_hop.add(path.stem)
 
     @property
     def under_way(self) -> int:
@@ -77,6 +81,7 @@ class Way:
         self._serial += 1
         self._write(name, data)
         self._order.append(name)
+        self._first_hop.add(name)
 
     def _write(self, name: str, data: bytes) -> None:
         path = self._folder / f"{name}.{self.route[0]}"
@@ -88,18 +93,22 @@ class Way:
         """What has arrived by now at the other end, in the order it was heard."""
         self.network.advance(now)
         out = b""
-        for name in self._order:  # custody has passed: after a restart it is the orbiter's to send
+        still = self.network.nodes[self.route[0]].by_product
+        for name in [n for n in self._first_hop if not still.get(n)]:
+            # Custody has passed: after a restart it is the orbiter's to send.
             here = self._folder / f"{name}.{self.route[0]}"
-            if not self.network.custody(name).by_node[self.route[0]] and here.exists():
-                here.replace(here.with_suffix(f".{self.route[1]}"))
+            here.replace(here.with_suffix(f".{self.route[1]}"))
+            self._first_hop.remove(name)
         while self._order:
             data = self.network.collect(self._order[0])
             if data is None:
                 break
             out += data
+            name = self._order.popleft()
+            self._first_hop.discard(name)
             for node in self.route[:2]:
-                (self._folder / f"{self._order[0]}.{node}").unlink(missing_ok=True)
-            self._order.popleft()
+                (self._folder / f"{name}.{node}").unlink(missing_ok=True)
+        self.network.log.clear()  # a line of it for every piece, and nobody reads it
         return out
 
     def __str__(self) -> str:

@@ -17,7 +17,7 @@ from rovercam.station import updates
 from rovercam.station.core import Station
 
 from rovercam_hil.boards import filesystem
-from rovercam_hil.boards.base import Board, VirtualBoard
+from rovercam_hil.boards.base import VIRTUAL_BOARDS, Board, VirtualBoard
 from rovercam_hil.boards.real import NoPowerControl, RealBoard
 from rovercam_hil.boards.unit import make_unit
 from rovercam_hil.clock.session import Session
@@ -53,7 +53,7 @@ class Options:
     @property
     def emulated(self) -> bool:
         """In virtual time, with models of the chips: not a real board."""
-        return self.board in ("pico", "native")
+        return self.board in VIRTUAL_BOARDS
 
     @property
     def native(self) -> bool:

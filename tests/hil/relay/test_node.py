@@ -10,8 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from rovercam_hil.boards.base import BoardError
-from rovercam_hil.native.board import NativeBoard
 from rovercam_hil.relay.contacts import Contact, Plan, PlanError, load
 from rovercam_hil.relay.node import RADIO, Way, mirrored
 
@@ -130,12 +128,9 @@ def test_a_plan_file_may_have_rates(tmp_path: Path) -> None:
     assert load(path, set(ROUTE)).contacts[1].rates == ((300.0, 64_000.0),)
 
 
+@pytest.mark.usefixtures("native_board")
 def test_three_processes_a_rover_an_orbiter_and_earth(tmp_path: Path) -> None:
     """In real time: a picture comes through the relay, and the relay accounts for what it carried."""
-    try:
-        NativeBoard(filesystem=b"").close()
-    except BoardError as error:
-        pytest.skip(str(error))
     (tmp_path / "plan.toml").write_text(PLAN)
     rovercam = [sys.executable, "-m", "rovercam.cli"]
     started: list[subprocess.Popen[str]] = []

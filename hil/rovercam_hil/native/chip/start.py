@@ -15,8 +15,7 @@ from chiplink import link
 
 _BLOCK = 4096
 _PAGE = 256
-_ERASE_US = 45000  # of a sector, and a page's program: W25Q16JV data sheet, 9.6, typical
-_PROGRAM_US = 400
+_ERASE, _PROGRAM = b"\1", b"\0"
 
 
 class Flash:
@@ -34,7 +33,7 @@ class Flash:
         if offset is None:
             self.ioctl(6, number)
         for at in range(0, len(buf), _PAGE):  # what a power cut comes between
-            link.call(chiplink.FLASH, struct.pack("<I", _PROGRAM_US))
+            link.call(chiplink.FLASH, _PROGRAM)
             self._file.seek(number * _BLOCK + (offset or 0) + at)
             self._file.write(memoryview(buf)[at : at + _PAGE])
 
@@ -44,7 +43,7 @@ class Flash:
         if operation == 5:
             return _BLOCK
         if operation == 6:
-            link.call(chiplink.FLASH, struct.pack("<I", _ERASE_US))
+            link.call(chiplink.FLASH, _ERASE)
             self._file.seek(argument * _BLOCK)
             self._file.write(b"\xff" * _BLOCK)
         return 0
