@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 STUBS = ("micropython-rp2-rpi_pico_w-stubs", "micropython-stdlib-stubs")
-CHIP = ROOT / "hil" / "rovercam_hil" / "native" / "chip"
+CHIP = ROOT / "hil" / "rovercam_hil" / "boards" / "native" / "chip"
 CONFIG = """
 [mypy]
 python_version = 3.11

@@ -12,8 +12,8 @@ from rovercam import places
 from rovercam_hil.boards import filesystem
 from rovercam_hil.boards.base import BoardError
 from rovercam_hil.boards.image import ImageMissing, find
+from rovercam_hil.boards.native import process
 from rovercam_hil.boards.pico import EmulatedPico
-from rovercam_hil.native import process
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import pytest
 from rovercam_hil.bench.flight import Flight
 from rovercam_hil.boards import filesystem
 from rovercam_hil.boards.base import BoardError, BoardTimeout
-from rovercam_hil.native import process
-from rovercam_hil.native.board import NativeBoard
+from rovercam_hil.boards.native import process
+from rovercam_hil.boards.native.board import NativeBoard
 
 pytestmark = pytest.mark.usefixtures("native_board")
 

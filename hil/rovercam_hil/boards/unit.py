@@ -10,12 +10,12 @@ from typing import Any
 
 from rovercam_hil.boards import filesystem
 from rovercam_hil.boards.base import BoardError, Device, VirtualBoard
+from rovercam_hil.boards.native.board import NativeBoard
+from rovercam_hil.boards.native.process import ARCH
 from rovercam_hil.boards.pico import EmulatedPico
 from rovercam_hil.devices.rig import Rig, standard_rig
 from rovercam_hil.devices.scene import Scene
 from rovercam_hil.devices.trace import Trace
-from rovercam_hil.native.board import NativeBoard
-from rovercam_hil.native.process import ARCH
 
 
 @dataclass
@@ -61,7 +61,7 @@ def make_unit(
     native: bool = False,
 ) -> Unit:
     """``bare``: a board with nothing attached. ``extra``: files of the unit (board path -> contents). ``native``: the firmware runs in
-    MicroPython's unix port (:mod:`rovercam_hil.native.board`) instead of on the emulated Pico: no ``usb``, ``image``, ``strap``, ``flash_log``."""
+    MicroPython's unix port (:mod:`rovercam_hil.boards.native.board`) instead of on the emulated Pico: no ``usb``, ``image``, ``strap``, ``flash_log``."""
     key = unit_key(seed, unit)
     rig = None if bare else standard_rig(scene, scenes=dict(scenes or {}), seed=seed, trace=trace)
     settings = {"line": "usb" if usb else "uart", "baud": baud, **(config or {})}

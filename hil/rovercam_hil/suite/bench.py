@@ -18,13 +18,13 @@ from rovercam.station.core import Station
 
 from rovercam_hil.boards import filesystem
 from rovercam_hil.boards.base import VIRTUAL_BOARDS, Board, VirtualBoard
+from rovercam_hil.boards.native.process import ARCH as NATIVE_ARCH
 from rovercam_hil.boards.real import NoPowerControl, RealBoard
 from rovercam_hil.boards.unit import make_unit
 from rovercam_hil.clock.session import Session
 from rovercam_hil.devices.rig import Rig
 from rovercam_hil.devices.scene import ArrayScene, Picture, Scene
 from rovercam_hil.lab.lease import SCHEME, lease
-from rovercam_hil.native.process import ARCH as NATIVE_ARCH
 from rovercam_hil.suite.ground import FactMissing, Ground
 from rovercam_hil.suite.wire import Wire
 

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Callable
 from typing import Any
 
-from rovercam_hil.native.pins import Clock
+from rovercam_hil.boards.native.pins import Clock
 
 
 class BusError(Exception):

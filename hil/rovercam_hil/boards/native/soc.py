@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rovercam_hil.native.buses import Adc, I2c, Spi
-from rovercam_hil.native.pins import Clock, Pin, Pwm
+from rovercam_hil.boards.native.buses import Adc, I2c, Spi
+from rovercam_hil.boards.native.pins import Clock, Pin, Pwm
 
 _PINS = 30
 _CLK_SYS = 125_000_000

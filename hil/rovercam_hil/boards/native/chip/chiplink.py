@@ -1,4 +1,4 @@
-"""The pipe between the firmware, here, and the chip that it believes to run on (rovercam_hil.native.board).
+"""The pipe between the firmware, here, and the chip that it believes to run on (rovercam_hil.boards.native.board).
 
 Request: length of the payload u32, operation u8, this side's time u64, payload. Answer: length u32, time u64, horizon u64, bytes at the UART
 u16, number of pins with an interrupt u8, then those pins, then the payload. Little endian, times in microseconds.

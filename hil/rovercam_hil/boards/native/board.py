@@ -15,11 +15,11 @@ from pathlib import Path
 
 from rovercam_hil.boards.base import BoardError, Device, VirtualBoard
 from rovercam_hil.boards.flash import PAGE_PROGRAM_S, SECTOR_ERASE_S
-from rovercam_hil.native.buses import BusError
-from rovercam_hil.native.line import FIFO, NativeLine
-from rovercam_hil.native.pins import NEVER
-from rovercam_hil.native.process import FirmwareProcess, micropython
-from rovercam_hil.native.soc import Chip
+from rovercam_hil.boards.native.buses import BusError
+from rovercam_hil.boards.native.line import FIFO, NativeLine
+from rovercam_hil.boards.native.pins import NEVER
+from rovercam_hil.boards.native.process import FirmwareProcess, micropython
+from rovercam_hil.boards.native.soc import Chip
 
 PWRON_RESET, WDT_RESET = 1, 3
 _INPUT, _UNCHANGED = 0, 0xFF
